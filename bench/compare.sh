@@ -94,6 +94,7 @@ relay() {
     need_product
     ulimit -n "$(ulimit -Hn)"
     seconds=$(seconds 5)
+    [ -z "${relay_wire:-}" ] || place_wire
     server_start "$work/server" "$((calls + 96))" 10
     [ -z "${server_says:-}" ] || grep -q "$server_says" "$work/server/log" || {
         echo "SKIPPED: $name is not what this host lets the server do: $(cat "$work/server/log")" >&2
@@ -111,7 +112,7 @@ relay() {
             skip rtpengine-daemon
         fi
     fi
-    relay_words=(--standing "$calls" "${offer[@]}" --warm 1 --secs "$seconds"
+    relay_words=(--standing "$calls" "${offer[@]}" --warm "${relay_warm:-1}" --secs "$seconds"
         --near-audio "$net.2:7000" --far-audio "$net.4:7000")
     alternate relay_ours "$peer"
     if [ "$smoke" = 1 ]; then
@@ -170,6 +171,20 @@ measure_relay-srtp() {
         relay relay-srtp 50 0.60 --packet-window 100 --near-srtp
     else
         relay relay-srtp 500 0.60 --packet-window 500 --near-srtp
+
+# The same between two hosts with a cable, our flows relayed by the kernel once they are calm; it
+# takes root.
+measure_relay-tc() {
+    local server_first=16384 server_last=32767 server_more='media.backend = "tc"'
+    local relay_wire=1 relay_warm=4
+    if [ "$(id -u)" != 0 ]; then
+        echo "SKIPPED: relay-tc needs root, for a program of the kernel and networks of its own" >&2
+        return 0
+    fi
+    if [ "$smoke" = 1 ]; then
+        relay relay-tc 50 0.14 --packet-window 100
+    else
+        relay relay-tc 2000 0.14 --packet-window 1000
     fi
 }
 # 100 flows at saturation: ten packets of each, a fifth of what rtpengine stands.

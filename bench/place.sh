@@ -6,6 +6,48 @@
 
 # What is to be undone when the script ends.
 place_groups=() place_pids=()
+# What the server and the generator are started by: nothing, or the way into a network of their own.
+server_in=() generator_in=()
+
+# place_wire: from here on server and generator are hosts of their own, with a cable between them and
+# the addresses of `net` at its ends: .1, .5 and .11 the server's, .2 to .4 the generator's. What
+# arrives at either end is taken by a thread of the kernel on the core of that end (`napi`), which
+# counts to the server at its own. Takes root; unset by place_end.
+place_wire() {
+    local name core last hosts=() thread
+    need_packages ethtool >&2
+    for name in server generator; do
+        unshare --net sleep 86400 &
+        hosts+=($!)
+        place_pids+=($!)
+    done
+    sleep 0.3
+    server_in=(nsenter "--net=/proc/${hosts[0]}/ns/net")
+    generator_in=(nsenter "--net=/proc/${hosts[1]}/ns/net")
+    "${server_in[@]}" ip link add vs type veth peer name vg netns "${hosts[1]}"
+    place_end_of vs 0 "1 5 11" "${server_in[@]}"
+    place_end_of vg "$(($(nproc) - 1))" "2 3 4" "${generator_in[@]}"
+    server_more+="
+media.interfaces = [\"vs\"]"
+}
+
+# place_end_of INTERFACE CORE LAST COMMAND...: an end of the cable; the command leads there.
+place_end_of() {
+    local name=$1 core=$2 last=$3 thread
+    shift 3
+    "$@" sh -ec "ip link set lo up
+        ip addr del 127.0.0.1/8 dev lo
+        ip addr add 127.0.0.1/32 dev lo
+        for last in $last; do ip addr add $net.\$last/24 dev $name; done
+        echo 1 >/proc/sys/net/ipv4/conf/$name/route_localnet
+        ethtool -K $name gro on
+        ip link set $name up"
+    # The names of another network's interfaces are in another view of /sys.
+    "$@" unshare --mount sh -ec "mount -t sysfs none /sys && echo 1 >/sys/class/net/$name/threaded"
+    [ "$(nproc)" = 1 ] || for thread in $(pgrep "^napi/$name-"); do
+        taskset --cpu-list --pid "$core" "$thread" >/dev/null
+    done
+}
 
 # place_net: sets `net` to the first three bytes of addresses that nobody uses.
 place_net() {
@@ -54,7 +96,7 @@ place_group() {
 place_run() {
     local core=$1
     shift
-    setsid bash -c '
+    setsid "${server_in[@]}" bash -c '
         cpu=$1 memory=$2 core=$3
         shift 3
         [ -z "$cpu" ] || echo $$ >"$cpu/cgroup.procs"
@@ -93,7 +135,7 @@ place_end() {
             <"$group/cgroup.procs"
         rmdir "$group" 2>/dev/null || { sleep 0.5; rmdir "$group" 2>/dev/null || true; }
     done
-    place_pids=() place_groups=()
+    place_pids=() place_groups=() server_in=() generator_in=()
 }
 
 # wait_for SECONDS WHAT COMMAND...: until the command succeeds.
@@ -109,5 +151,5 @@ wait_for() {
 
 # generator WORDS...: the load generator on the last core, ahead of other load.
 generator() {
-    on_core "$(($(nproc) - 1))" "$built/strowger-bench-load" "$@"
+    on_core "$(($(nproc) - 1))" "${generator_in[@]}" "$built/strowger-bench-load" "$@"
 }

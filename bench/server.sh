@@ -49,7 +49,7 @@ server_start() {
     place_stop "$server_pid"
     server_world "$dir/data/strowger.db" "$users"
     server_up "$dir"
-    curl --silent --show-error --fail --config "$dir/curl" --output "$dir/paid" \
+    "${server_in[@]}" curl --silent --show-error --fail --config "$dir/curl" --output "$dir/paid" \
         --header 'Idempotency-Key: bench' --header 'Content-Type: application/json' \
         --data '{"amount":"10000000.00","currency":"EUR","reason":"bench"}' \
         "http://$net.1:8080/api/v1/accounts/4/payments"

@@ -23,7 +23,7 @@ rtpengine_start() {
     rtpengine_pid=$placed
     local hex
     hex=$(printf '%02X%02X%02X7F:%04X' 11 "${net##*.}" "$(echo "$net" | cut -d. -f2)" 2223)
-    wait_for 10 "rtpengine's control port" grep -q "$hex" /proc/net/udp || {
+    wait_for 10 "rtpengine's control port" "${server_in[@]}" grep -q "$hex" /proc/net/udp || {
         cat "$1/log" >&2
         return 1
     }

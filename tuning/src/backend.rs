@@ -13,10 +13,14 @@ pub enum Backend {
     /// raw sockets to send by. Needs `CAP_BPF`, `CAP_NET_ADMIN` and `CAP_NET_RAW` at the start;
     /// what is missing is an error.
     Lookup,
+    /// `lookup`, and flows of RTP that have come to rest are relayed by a program of the kernel at
+    /// the interfaces of `media.interfaces` (tcx). Needs Linux 6.6 beside the same rights.
+    Tc,
     /// The sockets of `sockets`, and those of signalling, by io_uring: no rights, but Linux 6.1 and
     /// nobody who forbids it; else `sockets`, which is told.
     Uring,
-    /// `lookup` where that can be had and no other program chooses sockets, else `sockets`.
+    /// The best of `tc`, where interfaces are named, `lookup`, where no other program chooses
+    /// sockets, and `sockets` that can be had.
     Auto,
 }
 
@@ -24,6 +28,6 @@ impl Backend {
     /// A program of the kernel is to choose sockets, if it can be had.
     #[must_use]
     pub const fn wants_program(self) -> bool {
-        matches!(self, Backend::Lookup | Backend::Auto)
+        matches!(self, Backend::Lookup | Backend::Tc | Backend::Auto)
     }
 }

@@ -1,9 +1,9 @@
 //! What is wrong with a configuration, in one line that names the key.
 
 use crate::{
-    ALLOWED_MAX, Clients, Config, DSCP_MAX, EXEMPT_MAX, LISTENERS_MAX, MEDIA_ADDRESSES_MAX,
-    NAME_SERVERS_MAX, SHARDS_MAX, SLOTS_MAX, StreamListener, Transport, UDP_LISTENERS_MAX,
-    UNWANTED_MAX, parse_cores,
+    ALLOWED_MAX, Backend, Clients, Config, DSCP_MAX, EXEMPT_MAX, INTERFACES_MAX, LISTENERS_MAX,
+    MEDIA_ADDRESSES_MAX, Media, NAME_SERVERS_MAX, SHARDS_MAX, SLOTS_MAX, StreamListener, Transport,
+    UDP_LISTENERS_MAX, UNWANTED_MAX, parse_cores,
 };
 use std::fmt::Display;
 use std::net::IpAddr;
@@ -58,6 +58,37 @@ fn key_of(text: &str) -> Option<String> {
         .take_while(|line| !line.starts_with('[') || !line.ends_with(']'))
         .find_map(|line| line.split_once('=').map(|(key, _)| key.trim()).filter(|key| bare(key)))?;
     Some(table.map_or_else(|| key.to_owned(), |table| format!("{table}.{key}")))
+}
+
+/// Longest name of an interface (`IFNAMSIZ`).
+const NAME_BYTES_MAX: usize = 15;
+
+/// Names of interfaces as the kernel has them, each once.
+fn check_interfaces(media: &Media) -> Result<(), Problem> {
+    const KEY: &str = "media.interfaces";
+    let names = &media.interfaces;
+    if names.len() > INTERFACES_MAX {
+        let what = format!("at most {INTERFACES_MAX}, {} given", names.len());
+        return Err(Problem::at(KEY, what));
+    }
+    let is_name = |name: &String| {
+        let fits = (1..=NAME_BYTES_MAX).contains(&name.len()) && name != "." && name != "..";
+        fits && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/' && byte != b':')
+    };
+    for (nth, name) in names.iter().enumerate() {
+        if !is_name(name) {
+            return Err(Problem::at(KEY, format!("`{name}` is no name of an interface")));
+        }
+        if names.iter().take(nth).any(|other| other == name) {
+            return Err(Problem::at(KEY, format!("{name} is named twice")));
+        }
+    }
+    match media.backend {
+        Backend::Tc if names.is_empty() => {
+            Err(Problem::at(KEY, "media.backend `tc` needs the interfaces that it is to run at"))
+        }
+        Backend::Tc | Backend::Auto | Backend::Lookup | Backend::Sockets => Ok(()),
+    }
 }
 
 /// Keys that a listener's transport wants or does not know.
@@ -391,6 +422,7 @@ impl Config {
         if packets_max != 0 {
             within("media.flow_packets_max", packets_max, 50, 1_000_000)?;
         }
+        check_interfaces(&self.media)?;
         self.listeners(&self.sip.listen)?;
         let (min, max) = (self.media.port_min, self.media.port_max);
         if min % 2 != 0 || min < 1024 {

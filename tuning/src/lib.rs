@@ -44,6 +44,8 @@ pub const UDP_LISTENERS_MAX: usize = 8;
 pub const LISTENERS_MAX: usize = 16;
 /// Most local media addresses.
 pub const MEDIA_ADDRESSES_MAX: usize = 8;
+/// Most interfaces at which the kernel relays by itself.
+pub const INTERFACES_MAX: usize = 8;
 /// The largest mark of datagrams: it has six bits.
 pub const DSCP_MAX: u8 = 63;
 /// The usual mark of signalling: CS3 (RFC 4594).
@@ -161,8 +163,11 @@ pub struct Media {
     /// Packets that one party may send on one line in a second; what is beyond is dropped and
     /// counted (`media_flooded`). 0 = as many as come.
     pub flow_packets_max: u32,
-    /// What packets come in and go out by: `sockets`, `lookup` or `auto`.
+    /// What packets come in and go out by: `sockets`, `lookup`, `tc` or `auto`.
     pub backend: Backend,
+    /// Interfaces at which the kernel relays by itself, at most [`INTERFACES_MAX`]; with `tc` at
+    /// least one.
+    pub interfaces: Vec<String>,
 }
 
 /// Threads and cores.
@@ -290,6 +295,7 @@ impl Default for Media {
             dscp: Vec::new(),
             flow_packets_max: 2_000,
             backend: Backend::Sockets,
+            interfaces: Vec::new(),
         }
     }
 }

@@ -55,6 +55,7 @@ fn every_key_changes_something() {
         "media.advertise = [\"192.0.2.1\"]",
         "media.port_min = 20000",
         "media.port_max = 20999",
+        "media.interfaces = [\"eth0\", \"bond0.100\"]",
         "cores.shards = \"1\"",
         "cores.control = \"0\"",
         "cores.count = 2",
@@ -114,6 +115,7 @@ fn media_goes_by_sockets_unless_told_otherwise() {
     assert_eq!(of("media.backend = \"lookup\""), Backend::Lookup);
     assert_eq!(of("media.backend = \"auto\""), Backend::Auto);
     assert_eq!(of("media.backend = \"uring\""), Backend::Uring);
+    assert_eq!(of("media.backend = \"tc\"\nmedia.interfaces = [\"eth0\"]"), Backend::Tc);
 }
 
 #[test]
@@ -215,6 +217,21 @@ fn errors_name_the_key() {
         ),
         ("sip.call_s_max = 59", "sip.call_s_max: must be 60 to 2592000, is 59"),
         ("media.backend = \"xdp\"", "line 1: media.backend: unknown variant `xdp`"),
+        (
+            "media.backend = \"tc\"",
+            "media.interfaces: media.backend `tc` needs the interfaces that it is to run at",
+        ),
+        ("media.interfaces = [\"a/b\"]", "media.interfaces: `a/b` is no name of an interface"),
+        ("media.interfaces = [\"\"]", "media.interfaces: `` is no name of an interface"),
+        (
+            "media.interfaces = [\"a234567890123456\"]",
+            "media.interfaces: `a234567890123456` is no name of an interface",
+        ),
+        ("media.interfaces = [\"eth0\", \"eth0\"]", "media.interfaces: eth0 is named twice"),
+        (
+            "media.interfaces = [\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\"]",
+            "media.interfaces: at most 8, 9 given",
+        ),
         ("media.port_min = 16385", "media.port_min: must be even, is 16385"),
         ("media.port_max = 100", "media.port_max: must be odd and above media.port_min, is 100"),
         ("cores.shards = \"a\"", "cores.shards: `a` is no core number"),

@@ -83,7 +83,7 @@ impl Needs {
             slots,
             ports_for,
             descriptors: match config.media.backend {
-                Backend::Lookup => descriptors(0) + of_lookup(config),
+                Backend::Lookup | Backend::Tc => descriptors(0) + of_lookup(config),
                 Backend::Sockets | Backend::Auto | Backend::Uring => descriptors(calls),
             },
             table_bytes,
@@ -104,7 +104,12 @@ pub const fn descriptors(calls: u64) -> u64 {
 /// supervisor, and each shard's own (`path::Steering`).
 fn of_lookup(config: &Config) -> u64 {
     let (shards, addresses) = (u64::from(config.shards()), config.media.addresses.len() as u64);
-    2 * (4 + 2 * shards + addresses) + shards * (2 + addresses)
+    let relaying = match config.media.backend {
+        Backend::Tc => 1 + config.media.interfaces.len() as u64,
+        Backend::Auto | Backend::Lookup | Backend::Sockets => 0,
+    };
+    // Each shard that gives flows away asks for their routes.
+    2 * (4 + 2 * shards + addresses + relaying) + shards * (2 + addresses + relaying.min(1))
 }
 
 /// What all parts of the check look at.

@@ -549,3 +549,33 @@ fn io_uring_is_told_with_what_it_lacks() {
     // Who does not want it is not told.
     assert!(!self::found(&tree, &Config::default()).iter().any(|(id, _)| *id == "path.uring"));
 }
+
+/// So is what relaying in the kernel lacks: interfaces, rights, a kernel that is new enough.
+#[test]
+fn relaying_in_the_kernel_is_told_with_what_it_lacks() {
+    let with =
+        |more: &str| Config::parse(&format!("media.interfaces = [\"eth0\"]\n{more}")).unwrap();
+    let told = |tree: &Tree, config: &Config| {
+        let report = report(tree, config);
+        let found = report.findings.iter().find(|finding| finding.id == "path.tc");
+        (report.packet_path.name, found.map(|finding| (finding.weight, finding.found.clone())))
+    };
+    let (tc, auto) = (with("media.backend = \"tc\""), with("media.backend = \"auto\""));
+    let tree = Tree::of_2_cores();
+    assert!(matches!(told(&tree, &tc), ("mmsg", Some((Weight::Stops, _)))));
+    assert!(matches!(told(&tree, &auto), ("mmsg", Some((Weight::Note, _)))));
+    tree.write("proc/self/status", "CapEff:\t0000008000003000\nSeccomp:\t0\n");
+    tree.write("proc/sys/kernel/osrelease", "6.5.13-x\n");
+    let (name, found) = told(&tree, &auto);
+    let (weight, found) = found.unwrap();
+    assert_eq!((name, weight), ("sk_lookup", Weight::Note));
+    assert!(found.contains("older than Linux 6.6"), "{found}");
+    tree.write("proc/sys/kernel/osrelease", "6.6.0\n");
+    assert_eq!(told(&tree, &auto), ("tc", None));
+    assert_eq!(told(&tree, &tc), ("tc", None));
+    let without = Config::parse("media.backend = \"auto\"").unwrap();
+    let path = report(&tree, &without).packet_path;
+    let other = path.others.iter().find(|other| other.name == "tc").unwrap();
+    assert_eq!(path.name, "sk_lookup");
+    assert!(other.built && other.host.contains("media.interfaces"), "{}", other.host);
+}

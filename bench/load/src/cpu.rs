@@ -2,7 +2,8 @@
 //!
 //! A server is a control group (both versions of the kernel's interface), or, where none can be
 //! made, processes and all that descend from them. Softirq threads of the server's core count to
-//! it: they send for whoever filled the queue. With more than a little time stolen by the host a
+//! it: they send for whoever filled the queue. So do threads of the kernel that take what arrives at
+//! the server's end of a cable (`napi/vs-`). With more than a little time stolen by the host a
 //! figure means nothing, so that is told beside it.
 
 use std::collections::BTreeSet;
@@ -89,11 +90,15 @@ fn threads_ns(pid: u32) -> u64 {
     ran.sum()
 }
 
+/// How threads of the kernel are named that take what arrives at the server's end of a cable
+/// (`place_wire` in bench/place.sh).
+const CABLE_THREAD: &str = "napi/vs-";
+
 /// A server's meter.
 pub(crate) struct Meter {
     server: Option<Server>,
-    /// `ksoftirqd` of the server's core.
-    softirq: Option<u32>,
+    /// `ksoftirqd` of the server's core, and those of its end of a cable.
+    softirq: Vec<u32>,
 }
 
 /// What a meter shows.
@@ -114,9 +119,13 @@ impl Meter {
     pub(crate) fn new(server: Option<Server>, core: u32) -> Meter {
         let name = format!("ksoftirqd/{core}\n");
         let is = |pid: &u32| {
-            fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm == name)
+            let comm = fs::read_to_string(format!("/proc/{pid}/comm"));
+            comm.is_ok_and(|comm| comm == name || comm.starts_with(CABLE_THREAD))
         };
-        let softirq = server.as_ref().and_then(|_| numbers("/proc").find(is));
+        let softirq = match server {
+            Some(_) => numbers("/proc").filter(is).collect(),
+            None => Vec::new(),
+        };
         Meter { server, softirq }
     }
 
@@ -126,7 +135,7 @@ impl Meter {
     }
 
     pub(crate) fn read(&self) -> Reading {
-        let softirq_ns = self.softirq.map_or(0, threads_ns);
+        let softirq_ns = self.softirq.iter().copied().map(threads_ns).sum::<u64>();
         let server_ns = self.server.as_ref().map_or(0, Server::spent_ns) + softirq_ns;
         Reading {
             server_ns,

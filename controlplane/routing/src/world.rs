@@ -46,8 +46,8 @@ use strowger_link::Transport;
 use strowger_model::{
     Account, AccountId, Ban, Destination, Did, DidId, Digits, ExchangeRate, Guests, Holidays,
     Ingress, IngressAuth, NUMBER_KINDS, NumberListId, Organization, OrganizationId, PriceRuleId,
-    Profile, RingGroup, RingGroupId, Route, RuleId, SourceMatch, Subscriber, SubscriberId, TariffId,
-    Tenant, TenantId, Trunk, TrunkId, Zone,
+    Profile, RingGroup, RingGroupId, Route, RuleId, SourceMatch, Subscriber, SubscriberId,
+    TariffId, Tenant, TenantId, Trunk, TrunkId, Zone,
 };
 use strowger_numbering::Ported;
 

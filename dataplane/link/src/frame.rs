@@ -189,7 +189,7 @@ wire_struct! {
 
 /// Names of a shard's counters as metrics show them; `_in_use`, `_open` and `_now` are gauges, the
 /// others only grow. New ones are appended.
-pub const COUNTERS: [&str; 66] = [
+pub const COUNTERS: [&str; 71] = [
     "sip_datagrams_received",
     "sip_datagrams_sent",
     "sip_malformed",
@@ -256,6 +256,11 @@ pub const COUNTERS: [&str; 66] = [
     "sip_octets",
     "timed_us",
     "timed_media_us",
+    "media_tc_now",
+    "media_kernel_now",
+    "media_kernel_given",
+    "media_kernel_strayed",
+    "media_kernel_packets",
 ];
 
 wire_struct! {

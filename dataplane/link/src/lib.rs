@@ -26,6 +26,7 @@ mod ruled;
 pub mod siphash;
 mod sync;
 pub mod table;
+mod tally;
 pub mod tape;
 mod tick;
 pub mod token;
@@ -46,6 +47,7 @@ pub use ids::{
 pub use keep::*;
 pub use ruled::ruled;
 pub use siphash::Key;
+pub use tally::Tally;
 pub use tick::{MS, SECOND, Tick};
 pub use upstream::*;
 pub use verb::*;

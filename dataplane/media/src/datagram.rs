@@ -121,6 +121,13 @@ impl Drop {
 pub struct Drops([u32; Drop::ALL.len()]);
 
 impl Drops {
+    /// As many were counted elsewhere.
+    pub(crate) fn set(&mut self, reason: Drop, count: u32) {
+        if let Some(counter) = self.0.get_mut(reason.index()) {
+            *counter = count;
+        }
+    }
+
     /// Counts one.
     pub(crate) fn count(&mut self, reason: Drop) {
         if let Some(counter) = self.0.get_mut(reason.index()) {

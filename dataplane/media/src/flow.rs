@@ -6,10 +6,11 @@ use crate::datagram::{Datagram, Drop, Drops};
 use crate::limits::{FLOW_WINDOW_SHIFT, RELATCH_SILENCE_MS, RTCP_RELATCH_SILENCE_MS};
 use crate::ports::LocalPort;
 use crate::reception::{Arrival, Reception};
+use crate::relay::Away;
 use crate::remote::{Remote, Source};
 use core::net::SocketAddr;
 use core::num::NonZeroU32;
-use strowger_link::Tick;
+use strowger_link::{Tally, Tick};
 use strowger_sdp::PayloadTypes;
 use strowger_wire::demux::Kind;
 use strowger_wire::{rtcp, rtp};
@@ -26,6 +27,8 @@ pub struct Flow {
     pub(crate) rate: Rate,
     /// Whether SRTP of the party ends at this port: what arrives is opened, what leaves is sealed.
     pub(crate) is_guarded: bool,
+    /// Whether somebody else relays it meanwhile.
+    pub(crate) away: Away,
     /// The port of the other side, where packets leave from; `None` when it has none for RTCP.
     pub(crate) out: Option<LocalPort>,
     pub(crate) remote: Remote,
@@ -47,6 +50,11 @@ impl Rate {
     /// 0 = as many as come.
     pub(crate) const fn new(packets_max: u32) -> Rate {
         Rate { packets_max, left: packets_max, second: 0 }
+    }
+
+    /// Packets in a second; 0 = as many as come.
+    pub(crate) const fn packets_max(self) -> u32 {
+        self.packets_max
     }
 
     /// Counts a packet; `false` = it is too many.
@@ -82,8 +90,20 @@ impl Flow {
         (clock_hz, rate): (NonZeroU32, Rate),
     ) -> Flow {
         let (reception, drops) = (Reception::new(clock_hz), Drops::default());
-        let (is_heard, is_guarded) = (false, false);
-        Flow { format, is_open: true, is_heard, rate, is_guarded, out, remote, reception, drops }
+        let (is_heard, is_guarded, away) = (false, false, Away::new(Tick(0)));
+        let is_open = true;
+        Flow { format, is_open, is_heard, rate, is_guarded, away, out, remote, reception, drops }
+    }
+
+    /// What was counted so far, for whoever relays it from here on.
+    pub(crate) fn tally(&self) -> Tally {
+        Tally { flooded: self.drops.of(Drop::Flood), ..self.reception.tally() }
+    }
+
+    /// Takes over what was counted elsewhere.
+    pub(crate) fn absorb(&mut self, tally: &Tally) {
+        self.reception.absorb(tally);
+        self.drops.set(Drop::Flood, tally.flooded);
     }
 
     /// Checks, latches and counts a packet; `Ok` when it may go on to the other side. `prove` is

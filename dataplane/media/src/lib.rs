@@ -7,7 +7,8 @@
 //! NATs (latching), refuses strangers and floods, keeps to holds, counts loss and jitter by RFC
 //! 3550, reads what RTCP tells, listens for what rings on behind an answer, and notices silence.
 //! SRTP ends here where [`Relay::guard`] gives a party's ports keys: each side of a pair is
-//! protected or not by itself. [`ports::Ports`] hands the port numbers out.
+//! protected or not by itself. [`ports::Ports`] hands the port numbers out. A flow that is calm may
+//! be given away to somebody faster ([`Relay::offer`]), and comes back with its counts.
 //!
 //! *What it never does:* open sockets, read a clock, know SIP or calls, resolve names, agree on
 //! keys, change a packet of a plain relay. The packet path (files marked `HOT PATH`) does not
@@ -41,7 +42,7 @@ pub use guard::{GuardMarks, Keys};
 pub use hearing::Heard;
 pub use ports::LocalPort;
 pub use relay::{
-    Carried, Endpoint, MediaEvent, NoSuchPair, OpenError, PairId, PairSpec, Peer, Relay,
-    RelayConfig, Side, Silence,
+    Back, Carriage, Carried, Endpoint, MediaEvent, NoSuchPair, Offer, OpenError, PairId, PairSpec,
+    Peer, Relay, RelayConfig, Side, Silence,
 };
 pub use report::{FlowReport, MediaReport, RtcpReport, SideReport};

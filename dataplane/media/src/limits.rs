@@ -45,6 +45,16 @@ pub const RINGING_MS_MAX: u64 = 180_000;
 /// Sounds before an answer that are remembered: a tone of whole hertz has at most so many payloads
 /// of 20 ms, but for those that are modulated.
 pub const EAR_SUMS: usize = 16;
+/// How long nothing may have happened to a flow before it is given away, milliseconds.
+pub const CALM_MS: u64 = 1_000;
+/// A party that has sent nothing for so long does not speak, milliseconds.
+pub const SPEAKS_MS: u64 = 500;
+/// A packet of a flow that came up so soon after it went was under way already, milliseconds.
+pub const STRAGGLERS_MS: u64 = 100;
+/// A flow that was away for so long is calm by nature, milliseconds.
+pub const STAYED_MS: u64 = 60_000;
+/// Most often that a flow's time of calm is doubled: to 64 s.
+pub const TRIES_MAX: u8 = 6;
 /// RFC 3550 A.1: a sequence number this far ahead is a restart, not loss.
 pub const DROPOUT_MAX: u16 = 3_000;
 /// RFC 3550 A.1: a sequence number this far behind is late, not a restart.

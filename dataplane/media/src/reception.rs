@@ -9,7 +9,7 @@
 
 use crate::limits::{DROPOUT_MAX, MISORDER_MAX};
 use core::num::NonZeroU32;
-use strowger_link::{SECOND, Tick};
+use strowger_link::{SECOND, Tally, Tick};
 
 /// What one flow received.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -74,6 +74,39 @@ impl Reception {
             self.jitter_16 = 0;
             self.jitter_16_max = 0;
         }
+    }
+
+    /// What was counted so far, for whoever counts on.
+    pub(crate) fn tally(&self) -> Tally {
+        let Run { ssrc, base, cycles, received, highest, .. } = self.run;
+        Tally {
+            packets: self.packets,
+            octets: self.octets,
+            first: self.first,
+            last: self.last,
+            flooded: 0,
+            lost_before: u32::try_from(self.lost_before).unwrap_or(u32::MAX),
+            base,
+            cycles,
+            received,
+            highest,
+            ssrc,
+            transit: self.transit,
+            jitter_16: self.jitter_16,
+            jitter_16_max: self.jitter_16_max,
+            payload_type: self.payload_type,
+        }
+    }
+
+    /// Takes over what somebody else has counted on.
+    pub(crate) fn absorb(&mut self, tally: &Tally) {
+        let Tally { ssrc, base, cycles, received, highest, .. } = *tally;
+        self.run = Run { ssrc, base, cycles, received, highest, restart_at: None };
+        (self.packets, self.octets) = (tally.packets, tally.octets);
+        (self.first, self.last) = (tally.first, tally.last);
+        self.lost_before = tally.lost_before.into();
+        (self.transit, self.payload_type) = (tally.transit, tally.payload_type);
+        (self.jitter_16, self.jitter_16_max) = (tally.jitter_16, tally.jitter_16_max);
     }
 
     /// Counts an RTP packet of `len` octets.

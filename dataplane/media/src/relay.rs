@@ -16,10 +16,13 @@ use std::collections::VecDeque;
 use strowger_link::Tick;
 use strowger_sdp::{Direction, PayloadTypes, Terms};
 
+mod away;
 mod burst;
 #[cfg(test)]
 mod size;
 mod watch;
+pub(crate) use away::Away;
+pub use away::{Back, Carriage, Offer};
 use watch::Watch;
 
 /// One side of a pair.
@@ -211,6 +214,7 @@ pub struct Relay {
     wheel: Wheel,
     events: VecDeque<MediaEvent>,
     closed_drops: u64,
+    carriage: Carriage,
 }
 
 /// A local port.
@@ -269,6 +273,7 @@ impl Relay {
             wheel: Wheel::new(pairs_max),
             events: VecDeque::with_capacity(EVENTS_MAX),
             closed_drops: 0,
+            carriage: Carriage::default(),
         }
     }
 
@@ -324,6 +329,7 @@ impl Relay {
             flow.format = peer.format(carried);
             flow.remote.update(peer.remote, peer.nat, peer.strict);
             flow.reception.set_clock(peer.clock());
+            flow.away.disturb(now);
         }
         if let Some(flow) = end.rtcp.and_then(|port| self.flow_mut(port)) {
             flow.remote.update(peer.rtcp_remote, peer.nat, peer.strict);
@@ -356,6 +362,7 @@ impl Relay {
         let report = self.report(id, now).ok_or(NoSuchPair)?;
         let Pair { a, b, .. } = *self.pair(id).ok_or(NoSuchPair)?;
         for port in [Some(a.rtp), a.rtcp, Some(b.rtp), b.rtcp].into_iter().flatten() {
+            self.forget_away(port);
             if let Some(slot) = self.slots.get_mut(port.index()) {
                 *slot = Slot::Closed;
             }
@@ -453,6 +460,7 @@ impl Relay {
         // What is encrypted, or no speech, is not listened to.
         media.is_heard = carried == Carried::Rtp;
         media.is_guarded = carried != Carried::Opaque && self.guards.has(own.rtp);
+        media.away = Away::new(now);
         self.set_slot(own.rtp, Slot::Open(media));
         if let Some(ear) = self.ears.get_mut(own.rtp.index()) {
             *ear = Ear::new(now);

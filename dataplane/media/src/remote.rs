@@ -78,6 +78,11 @@ impl Remote {
         self.latched
     }
 
+    /// Whether packets of this end come from there.
+    pub(crate) fn is_latched(&self, from: SocketAddr) -> bool {
+        self.latched.is_some_and(|latched| is_same(latched, from))
+    }
+
     /// How often the end moved after it was latched.
     pub(crate) const fn moves(&self) -> u16 {
         self.moves

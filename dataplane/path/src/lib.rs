@@ -1,11 +1,13 @@
 //! The way that media's packets take into the process: which sockets there are, and who chooses.
 //!
 //! `media.backend` says it. With `sockets` and `uring` each media port has a socket of its own and
-//! this crate does nothing. With `lookup` a program of the kernel (`bpf/steer.bpf.c`) hands the packets of all
-//! open ports to one socket of each shard and family, and raw sockets send from any port.
+//! this crate does nothing. With `lookup` a program of the kernel (`bpf/steer.bpf.c`) hands the
+//! packets of all open ports to one socket of each shard and family, and raw sockets send from any
+//! port. With `tc` another one (`bpf/relay.bpf.c`), at the interfaces of `media.interfaces`, relays
+//! the flows that a shard gives away, and leaves everything else to the sockets.
 //!
-//! *What lives how long.* [`Steering`] is descriptors: the program's link to this network's
-//! namespace, the array of ports, the sockets. The supervisor opens them and hands them on, as it
+//! *What lives how long.* [`Steering`] is descriptors: the programs' links to this network's
+//! namespace and to interfaces, the arrays of ports and flows, the sockets. The supervisor opens them and hands them on, as it
 //! does with the sockets of SIP, so they outlive a kill of the dataplane: packets wait in the
 //! sockets until its next life has adopted the calls. When the last process that holds them ends,
 //! the link is gone and ports are as before. After the start nobody needs a right.
@@ -25,6 +27,7 @@
 mod object;
 mod occupied;
 mod program;
+mod relaying;
 mod steering;
 
 use std::os::fd::OwnedFd;
@@ -33,7 +36,7 @@ use std::path::Path;
 use strowger_tuning::{Backend, Config};
 
 pub use object::{Object, ObjectError};
-pub use program::{OBJECT, PROGRAM};
+pub use program::{OBJECT, PROGRAM, RELAY_OBJECT, RELAY_PROGRAM};
 pub use steering::{Refusal, Steering};
 
 /// Opens what the configuration wants, or takes what was handed on; `None` = a socket for each
@@ -41,36 +44,58 @@ pub use steering::{Refusal, Steering};
 /// packets from our sockets. `tell` hears one line when it is not what was wanted.
 ///
 /// # Errors
-/// One line for a person: `lookup` is wanted and cannot be had.
+/// One line for a person: `lookup` or `tc` is wanted and cannot be had.
 pub fn choose(
     config: &Config,
     handed: Vec<OwnedFd>,
     mut tell: impl FnMut(&str),
 ) -> Result<Option<Steering>, String> {
     let wanted = config.media.backend;
-    let link = steering::link_of(&handed);
-    if link.is_some() && wanted.wants_program() {
-        match Steering::take(config, handed) {
-            Ok(steering) => return Ok(Some(steering)),
-            Err(refusal) => tell(&format!("media.backend: what was handed on: {refusal}")),
+    if !handed.is_empty() {
+        let copies: Result<Vec<OwnedFd>, _> = handed.iter().map(OwnedFd::try_clone).collect();
+        if wanted.wants_program() {
+            match Steering::take(config, handed) {
+                Ok(steering) => return Ok(Some(steering)),
+                Err(refusal) => tell(&format!("media.backend: what was handed on: {refusal}")),
+            }
+        }
+        // Without descriptors left nothing could be opened behind it either.
+        copies.into_iter().flatten().for_each(|link| steering::end(&link));
+    }
+    match wanted {
+        Backend::Sockets | Backend::Uring => Ok(None),
+        Backend::Lookup => open(config, wanted, false).map(Some),
+        Backend::Tc => open(config, wanted, true).map(Some),
+        Backend::Auto => Ok(best(config, &mut tell)),
+    }
+}
+
+fn open(config: &Config, wanted: Backend, relays: bool) -> Result<Steering, String> {
+    let opened = may_begin(config, wanted).and_then(|()| Steering::open(config, relays));
+    opened.map_err(|refusal| format!("media.backend: {refusal}"))
+}
+
+/// The best way that can be had.
+fn best(config: &Config, tell: &mut impl FnMut(&str)) -> Option<Steering> {
+    let begun = may_begin(config, Backend::Auto);
+    if begun.is_ok() && !config.media.interfaces.is_empty() {
+        match Steering::open(config, true) {
+            Ok(steering) => return Some(steering),
+            Err(refusal) => {
+                tell(&format!("media.backend: the kernel relays nothing, as {refusal}"))
+            }
         }
     }
-    steering::end(link);
-    if !wanted.wants_program() {
-        return Ok(None);
-    }
-    let opened = may_begin(config, wanted).and_then(|()| Steering::open(config));
-    match opened {
-        Ok(steering) => Ok(Some(steering)),
-        Err(refusal) if wanted == Backend::Lookup => Err(format!("media.backend: {refusal}")),
+    match begun.and_then(|()| Steering::open(config, false)) {
+        Ok(steering) => Some(steering),
         Err(refusal) => {
             tell(&format!("media.backend: a socket for each port, as {refusal}"));
-            Ok(None)
+            None
         }
     }
 }
 
-/// The first trap. Who says `lookup` knows what else runs here; `auto` leaves a host alone on which
+/// The first trap. Who says `lookup` or `tc` knows what else runs here; `auto` leaves a host alone on which
 /// another such program runs.
 fn may_begin(config: &Config, wanted: Backend) -> Result<(), Refusal> {
     let media = &config.media;

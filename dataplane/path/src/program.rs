@@ -1,4 +1,4 @@
-//! The kernel's program as an object, and the words that it reads.
+//! The kernel's programs as objects, and the words that they read.
 
 use std::net::IpAddr;
 
@@ -7,8 +7,12 @@ use strowger_port::net::MEDIA_ADDRESSES_MAX;
 
 /// What clang made of `bpf/steer.bpf.c`; `tests/object.rs` makes it again and compares.
 pub const OBJECT: &[u8] = include_bytes!("../bpf/steer.bpf.o");
-/// The section of the program.
+/// The section of the program that chooses sockets.
 pub const PROGRAM: &str = "sk_lookup";
+/// What clang made of `bpf/relay.bpf.c`.
+pub const RELAY_OBJECT: &[u8] = include_bytes!("../bpf/relay.bpf.o");
+/// The section of the program that relays.
+pub const RELAY_PROGRAM: &str = "tc";
 
 /// Bytes of `struct places`.
 pub(crate) const PLACES_BYTES: usize = 16 + MEDIA_ADDRESSES_MAX * 20;

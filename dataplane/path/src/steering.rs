@@ -4,7 +4,7 @@ use core::fmt;
 use std::fs::File;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use strowger_link::SHARDS_MAX;
 use strowger_port::bpf::{self, Map, Program};
@@ -12,13 +12,15 @@ use strowger_port::flows::{FLOW_BYTES, FlowSpace, Flows};
 use strowger_port::keep::SOCKETS_MAX;
 use strowger_port::mmsg::{MEDIA_DSCP, Steering as OfShard, bind_blackhole, bind_raw, bind_shared};
 use strowger_port::net::{LISTENERS_MAX, MEDIA_ADDRESSES_MAX};
-use strowger_tuning::Config;
+use strowger_tuning::{Backend, Config, INTERFACES_MAX};
 
 use crate::object::{Object, ObjectError};
 use crate::program::{OBJECT, PLACES_BYTES, PROGRAM, places};
+use crate::relaying::Relaying;
 
 /// Most descriptors of a [`Steering`].
-const HANDLES_MAX: usize = 2 + 2 + 2 * SHARDS_MAX as usize + MEDIA_ADDRESSES_MAX;
+const HANDLES_MAX: usize =
+    2 + 2 + 2 * SHARDS_MAX as usize + MEDIA_ADDRESSES_MAX + 1 + INTERFACES_MAX;
 
 /// A dataplane offers all of them beside its sockets of signalling.
 const _: () = assert!(HANDLES_MAX + 2 * LISTENERS_MAX <= SOCKETS_MAX);
@@ -41,6 +43,8 @@ pub enum Refusal {
     Another,
     /// What was handed on is for other addresses, ports or shards, or its program was ended.
     Changed,
+    /// An interface is none that the program could relay at.
+    Interface(String, &'static str),
     /// The program in our own file cannot be read.
     Object(ObjectError),
     /// The system refuses; what it was asked for.
@@ -62,6 +66,7 @@ impl fmt::Display for Refusal {
                 write!(f, "another program chooses sockets in this network namespace")
             }
             Refusal::Changed => write!(f, "it is for other addresses, ports or shards, or over"),
+            Refusal::Interface(name, why) => write!(f, "interface {name} {why}"),
             Refusal::Object(error) => write!(f, "the program for the kernel is {error}"),
             Refusal::System(what, error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 write!(f, "{what} needs CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW ({error})")
@@ -84,6 +89,8 @@ pub struct Steering {
     shared: Vec<UdpSocket>,
     /// For each address.
     raws: Vec<OwnedFd>,
+    /// What relays flows, where that is wanted.
+    relaying: Option<Relaying>,
 }
 
 /// How many programs choose sockets here.
@@ -92,18 +99,12 @@ pub(crate) fn programs() -> Result<u32, Refusal> {
     bpf::attached(namespace.as_fd()).map_err(system("choosing sockets by a program"))
 }
 
-/// The program's link, of what was handed on.
-pub(crate) fn link_of(handed: &[OwnedFd]) -> Option<OwnedFd> {
-    handed.first()?.try_clone().ok()
+/// Has a program run no more, whoever else holds its link; what is no link needs no end.
+pub(crate) fn end(link: &OwnedFd) {
+    let _ended = bpf::detach(link.as_fd());
 }
 
-/// Has a program run no more.
-pub(crate) fn end(link: Option<OwnedFd>) {
-    // What is no link needs no end.
-    let _ended = link.map(|link| bpf::detach(link.as_fd()));
-}
-
-fn system(what: &'static str) -> impl Fn(io::Error) -> Refusal {
+pub(crate) fn system(what: &'static str) -> impl Fn(io::Error) -> Refusal {
     move |error| Refusal::System(what, error)
 }
 
@@ -124,11 +125,12 @@ fn families(space: &FlowSpace) -> Vec<bool> {
 }
 
 impl Steering {
-    /// Opens all of it, all ports closed. The program is there when this returns.
+    /// Opens all of it, all ports closed, with what relays flows or without. The programs are there
+    /// when this returns.
     ///
     /// # Errors
     /// [`Refusal`]; nothing stays behind.
-    pub fn open(config: &Config) -> Result<Steering, Refusal> {
+    pub fn open(config: &Config, relays: bool) -> Result<Steering, Refusal> {
         let space = space(config);
         let families = families(&space);
         let make = system("a map of the kernel");
@@ -157,7 +159,10 @@ impl Steering {
         let raws = space.addresses.iter().map(|address| bind_raw(*address, MEDIA_DSCP));
         let raws = raws.collect::<io::Result<_>>().map_err(system("a raw socket"))?;
         let link = attach(&[("places", &places_map), ("flows", &map), ("sockets", &sockets)])?;
-        Ok(Steering { link, map: map.into_fd(), flows, blackholes, shared, raws })
+        let maps = (&places_map, &map);
+        let relaying = relays.then(|| Relaying::open(&config.media.interfaces, space, maps));
+        let relaying = relaying.transpose()?;
+        Ok(Steering { link, map: map.into_fd(), flows, blackholes, shared, raws, relaying })
     }
 
     /// Takes what another process opened for the same configuration. Ports stay as they are.
@@ -168,25 +173,35 @@ impl Steering {
         let space = space(config);
         let (of_each, shards) = (families(&space).len(), usize::from(space.shards));
         let wanted = 2 + of_each + of_each * shards + space.addresses.len();
-        if handed.len() != wanted {
-            return Err(Refusal::Changed);
-        }
+        let interfaces = &config.media.interfaces;
+        let may_relay = match config.media.backend {
+            Backend::Tc => &[true][..],
+            Backend::Auto if !interfaces.is_empty() => &[true, false],
+            Backend::Auto | Backend::Lookup | Backend::Sockets => &[false],
+        };
+        let more = |relays: &bool| if *relays { 1 + interfaces.len() } else { 0 };
+        let relays = may_relay.iter().find(|relays| handed.len() == wanted + more(relays));
+        let relays = *relays.ok_or(Refusal::Changed)?;
         let mut all = handed.into_iter();
         let (link, map) = all.next().zip(all.next()).ok_or(Refusal::Changed)?;
         if !bpf::is_attached(link.as_fd()) {
             return Err(Refusal::Changed);
         }
-        let flows = Flows::open(space, map.as_fd()).map_err(|_| Refusal::Changed)?;
+        let flows = Flows::open(space.clone(), map.as_fd()).map_err(|_| Refusal::Changed)?;
         let blackholes = all.by_ref().take(of_each).map(UdpSocket::from).collect();
         let shared = all.by_ref().take(of_each * shards).map(UdpSocket::from).collect();
-        Ok(Steering { link, map, flows, blackholes, shared, raws: all.collect() })
+        let raws = all.by_ref().take(space.addresses.len()).collect();
+        let relaying = relays.then(|| Relaying::take(interfaces, space, all)).transpose()?;
+        Ok(Steering { link, map, flows, blackholes, shared, raws, relaying })
     }
 
     /// All descriptors, in the order that [`Steering::take`] wants.
     #[must_use]
     pub fn into_handles(self) -> Vec<OwnedFd> {
         let sockets = self.blackholes.into_iter().chain(self.shared).map(OwnedFd::from);
-        [self.link, self.map].into_iter().chain(sockets).chain(self.raws).collect()
+        let relaying = self.relaying.into_iter().flat_map(Relaying::into_handles);
+        let first = [self.link, self.map].into_iter();
+        first.chain(sockets).chain(self.raws).chain(relaying).collect()
     }
 
     /// Copies of all descriptors, in the same order.
@@ -197,7 +212,15 @@ impl Steering {
         let first = [&self.link, &self.map].into_iter().map(OwnedFd::try_clone);
         let sockets = self.blackholes.iter().chain(&self.shared);
         let sockets = sockets.map(|socket| socket.try_clone().map(OwnedFd::from));
-        first.chain(sockets).chain(self.raws.iter().map(OwnedFd::try_clone)).collect()
+        let relaying = self.relaying.iter().flat_map(Relaying::handles);
+        let plain = self.raws.iter().chain(relaying).map(OwnedFd::try_clone);
+        first.chain(sockets).chain(plain).collect()
+    }
+
+    /// Whether flows can be given to a program that relays them.
+    #[must_use]
+    pub fn relays(&self) -> bool {
+        self.relaying.is_some()
     }
 
     /// Closes all ports: nobody has the calls that they were opened for, or will open them again.
@@ -219,6 +242,7 @@ impl Steering {
             sockets: sockets.collect::<io::Result<_>>()?,
             raws: raws.collect::<io::Result<_>>()?,
             flows: self.flows.clone(),
+            offloading: self.relaying.as_ref().map(Relaying::of_shard),
         })
     }
 }
@@ -226,15 +250,22 @@ impl Steering {
 /// Loads the program and has it run in this network namespace. The kernel keeps program and maps as
 /// long as the link is open.
 fn attach(maps: &[(&str, &Map)]) -> Result<OwnedFd, Refusal> {
-    use std::os::fd::AsRawFd;
-    let fd_of = |name: &str| {
-        let known = maps.iter().find(|(known, _)| *known == name);
-        known.map(|(_, map)| map.as_fd().as_raw_fd())
-    };
-    let object = Object::new(OBJECT).map_err(Refusal::Object)?;
-    let code = object.instructions(PROGRAM, fd_of).map_err(Refusal::Object)?;
+    let code = instructions((OBJECT, PROGRAM), maps)?;
     let wrong = system("choosing sockets by a program");
     let program = Program::load_sk_lookup("strowger_steer", &code).map_err(&wrong)?;
     let namespace = File::open(NAMESPACE).map_err(system("the network namespace"))?;
     bpf::attach(&program, namespace.as_fd()).map_err(&wrong)
+}
+
+/// A program's instructions, with the maps that it names.
+pub(crate) fn instructions(
+    (object, section): (&[u8], &str),
+    maps: &[(&str, &Map)],
+) -> Result<Vec<u8>, Refusal> {
+    let fd_of = |name: &str| {
+        let known = maps.iter().find(|(known, _)| *known == name);
+        known.map(|(_, map)| map.as_fd().as_raw_fd())
+    };
+    let object = Object::new(object).map_err(Refusal::Object)?;
+    object.instructions(section, fd_of).map_err(Refusal::Object)
 }

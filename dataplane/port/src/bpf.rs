@@ -1,4 +1,5 @@
-//! Programs and maps of the kernel (bpf(2)), as far as choosing sockets by a program needs them.
+//! Programs and maps of the kernel (bpf(2)), as far as choosing sockets and relaying by a program
+//! need them.
 //!
 //! Making any of these takes rights (`CAP_BPF`, `CAP_NET_ADMIN`); who is handed their descriptors
 //! uses them without. What a program says is not looked at here but by the kernel's verifier.
@@ -34,6 +35,9 @@ const TYPE_SOCKMAP: u32 = 15;
 const MAPPABLE: u32 = 1 << 10;
 const TYPE_SK_LOOKUP: u32 = 30;
 const ATTACH_SK_LOOKUP: u32 = 36;
+const TYPE_SCHED: u32 = 3;
+/// Linux 6.6.
+const ATTACH_TCX_INGRESS: u32 = 46;
 
 /// The argument of bpf(2): numbers, and addresses of what is borrowed for `'a`.
 #[repr(C, align(8))]
@@ -217,33 +221,51 @@ impl Program {
     /// `PermissionDenied`: no rights. `InvalidInput`: no instructions, or too many. `InvalidData`:
     /// the kernel's verifier does not take it; the error has its last words.
     pub fn load_sk_lookup(name: &str, instructions: &[u8]) -> io::Result<Program> {
-        let count = instructions.len() / INSTRUCTION_BYTES;
-        let fits = instructions.len().is_multiple_of(INSTRUCTION_BYTES);
-        if !fits || !(1..=INSTRUCTIONS_MAX).contains(&count) {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
-        let mut log = vec![0; LOG_BYTES_MAX];
-        match load(name, instructions, None) {
-            Err(e) if e.raw_os_error() != Some(libc::EPERM) => {
-                let refused = load(name, instructions, Some(&mut log));
-                refused.map_err(|e| said(&e, &log))
-            }
-            loaded => loaded,
-        }
+        load_told((TYPE_SK_LOOKUP, ATTACH_SK_LOOKUP), name, instructions)
+    }
+
+    /// Loads a program that sees what an interface receives.
+    ///
+    /// # Errors
+    /// As of [`Program::load_sk_lookup`].
+    pub fn load_ingress(name: &str, instructions: &[u8]) -> io::Result<Program> {
+        load_told((TYPE_SCHED, ATTACH_TCX_INGRESS), name, instructions)
     }
 }
 
-fn load(name: &str, instructions: &[u8], log: Option<&mut [u8]>) -> io::Result<Program> {
+/// Loads a program, and once more to hear why when it is refused.
+fn load_told(kind: (u32, u32), name: &str, instructions: &[u8]) -> io::Result<Program> {
+    let count = instructions.len() / INSTRUCTION_BYTES;
+    let fits = instructions.len().is_multiple_of(INSTRUCTION_BYTES);
+    if !fits || !(1..=INSTRUCTIONS_MAX).contains(&count) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let mut log = vec![0; LOG_BYTES_MAX];
+    match load(kind, name, instructions, None) {
+        Err(e) if e.raw_os_error() != Some(libc::EPERM) => {
+            let refused = load(kind, name, instructions, Some(&mut log));
+            refused.map_err(|e| said(&e, &log))
+        }
+        loaded => loaded,
+    }
+}
+
+fn load(
+    (kind, attached): (u32, u32),
+    name: &str,
+    instructions: &[u8],
+    log: Option<&mut [u8]>,
+) -> io::Result<Program> {
     // Helpers that we call are for everybody, but the kernel asks for a licence.
     let license = b"Apache-2.0\0";
     let count = u32::try_from(instructions.len() / INSTRUCTION_BYTES);
     let mut attributes = Attributes::new()
-        .number(0, TYPE_SK_LOOKUP)
+        .number(0, kind)
         .number(4, count.map_err(|_| io::ErrorKind::InvalidInput)?)
         .bytes(8, instructions)
         .bytes(16, license)
         .name(48, name)
-        .number(68, ATTACH_SK_LOOKUP);
+        .number(68, attached);
     if let Some(log) = log {
         let room = u32::try_from(log.len()).unwrap_or(0);
         attributes = attributes.number(24, 1).number(28, room).room(32, log);
@@ -278,20 +300,41 @@ pub fn attach(program: &Program, namespace: BorrowedFd<'_>) -> io::Result<OwnedF
     unsafe { bpf(LINK_CREATE, &mut attributes) }.map(owned)
 }
 
-/// Whether what [`attach`] gave still has its program run somewhere.
+/// Has a program see what an interface receives, after those that are there, as long as the
+/// descriptor that comes back is open anywhere.
+///
+/// # Errors
+/// The system's; `InvalidInput` or `Unsupported` from one before Linux 6.6.
+pub fn attach_ingress(program: &Program, interface: u32) -> io::Result<OwnedFd> {
+    let attributes = Attributes::new().descriptor(0, program.fd.as_fd());
+    let mut attributes = attributes.number(4, interface).number(8, ATTACH_TCX_INGRESS);
+    // SAFETY: this command takes no addresses.
+    // JUSTIFICATION: see `bpf`.
+    unsafe { bpf(LINK_CREATE, &mut attributes) }.map(owned)
+}
+
+/// Whether what [`attach`] or [`attach_ingress`] gave still has its program run somewhere.
 #[must_use]
 pub fn is_attached(link: BorrowedFd<'_>) -> bool {
+    attached_to(link).is_some()
+}
+
+/// Where the program of a link runs: the number of the interface, or of the namespace; `None` = it
+/// runs no more.
+#[must_use]
+pub fn attached_to(link: BorrowedFd<'_>) -> Option<u32> {
     let mut info = [0; 32];
     let attributes = Attributes::new().descriptor(0, link).number(4, 32);
     let mut attributes = attributes.room(8, &mut info);
     // SAFETY: the room is as long as was told.
     // JUSTIFICATION: see `bpf`.
     let told = unsafe { bpf(INFO_BY_FD, &mut attributes) };
-    // The number of the namespace, 0 once it is gone from there.
-    told.is_ok() && info.get(16..20).is_some_and(|number| number != [0; 4])
+    // What it is attached to, 0 once it is gone from there.
+    let place = info.get(16..).and_then(<[u8]>::first_chunk).copied().map(u32::from_ne_bytes);
+    place.filter(|place| told.is_ok() && *place != 0)
 }
 
-/// Ends what [`attach`] began, whoever else has the descriptor.
+/// Ends what [`attach`] or [`attach_ingress`] began, whoever else has the descriptor.
 ///
 /// # Errors
 /// The system's: it is no such descriptor.

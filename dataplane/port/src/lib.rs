@@ -11,7 +11,8 @@
 //! | module | what |
 //! |---|---|
 //! | [`mmsg`] | [`net::Io`] by epoll, recvmmsg and sendmmsg: no privileges needed |
-//! | [`bpf`], [`flows`] | the kernel's programs, and the ports that one of them reads with us |
+//! | [`bpf`], [`flows`], [`offload`] | the kernel's programs, and what they read with us |
+//! | [`netlink`] | interfaces and routes |
 //! | [`journal_file`] | [`net::JournalSink`]: group commit in a thread; the reader |
 //! | [`uplink`] | [`net::PlaneLink`]: sessions with the control plane; its other end |
 //! | [`mesh`] | messages between the shards of one process |
@@ -36,6 +37,8 @@ pub mod keep;
 pub mod mesh;
 pub mod mmsg;
 pub mod net;
+pub mod netlink;
+pub mod offload;
 pub mod pin;
 pub mod process;
 pub mod rng;

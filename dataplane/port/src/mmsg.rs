@@ -11,7 +11,7 @@
 //! - Or, with [`Mmsg::use_ring`], the same sockets by io_uring(7): what came to all of them in one
 //!   call, what leaves in another one.
 //! - Or, with [`Mmsg::steer`], one socket of each family for all media ports, and raw sockets to
-//!   send by, which need rights to open.
+//!   send by, which need rights to open; and flows that a program of the kernel relays.
 //! - Connections, if [`Mmsg::add_streams`] gave it any to listen for: read in turn, bounded bytes
 //!   of each, and told of once by the kernel, so that thousands that are idle cost nothing.
 //! - What cannot be sent at once is dropped and counted, never queued: late media is worthless, SIP
@@ -21,6 +21,7 @@
 //! Needs Linux 5.11 (epoll_pwait2).
 
 mod address;
+mod away;
 mod batch;
 mod control;
 mod media;
@@ -36,7 +37,7 @@ use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use strowger_link::{SECOND, Tick};
+use strowger_link::{SECOND, Tally, Tick};
 
 use crate::clock;
 use crate::eventfd::EventFd;
@@ -46,6 +47,7 @@ use crate::net::{
     MediaPort, MeshFull, OpenError, SendResult, SipCounters, SipDatagram, SipFailure, SipPath,
     StreamCounters, StreamEvent, Woke,
 };
+use crate::offload::Offload;
 use media::{MEDIA_RING, MediaSockets};
 use poll::{Poller, Ready};
 use ring::{Counts, Receiver, Sender};
@@ -53,6 +55,7 @@ use sip::{SIP_RING, SipSockets};
 use steered::Steered;
 use stream::Streams;
 
+pub use away::Offloading;
 pub use media::{MEDIA_PER_SOCKET_MAX, MEDIA_RCVBUF_BYTES};
 pub use option::{
     SHARED_RCVBUF_BYTES, bind_blackhole, bind_raw, bind_shared, bind_sip, bind_stream,
@@ -334,6 +337,20 @@ impl Mmsg {
 }
 
 impl Media {
+    fn steered(&self) -> Option<&Steered> {
+        match self {
+            Media::Sockets(_) => None,
+            Media::Steered(steered) => Some(steered),
+        }
+    }
+
+    fn steered_mut(&mut self) -> Option<&mut Steered> {
+        match self {
+            Media::Sockets(_) => None,
+            Media::Steered(steered) => Some(steered),
+        }
+    }
+
     fn is_ready(&mut self) -> bool {
         match self {
             Media::Sockets(sockets) => sockets.is_ready(),
@@ -504,6 +521,38 @@ impl Io for Mmsg {
 
     fn stream_counters(&self, listener: u8) -> StreamCounters {
         self.streams.counters(listener)
+    }
+
+    fn offloads(&self) -> bool {
+        self.media.steered().is_some_and(Steered::offloads)
+    }
+
+    fn offload(&mut self, port: MediaPort, offload: &Offload, tally: &Tally) -> bool {
+        let now = self.now;
+        let steered = self.media.steered_mut();
+        steered.is_some_and(|steered| steered.offload(port, (offload, tally), now))
+    }
+
+    fn look_after(&mut self, port: MediaPort) -> bool {
+        let now = self.now;
+        self.media.steered_mut().is_some_and(|steered| steered.look_after(port, now))
+    }
+
+    fn carried(&self, port: MediaPort) -> Option<Tally> {
+        self.media.steered()?.away()?.offloads().tally(port)
+    }
+
+    fn given(&self, port: MediaPort) -> Option<Offload> {
+        self.media.steered()?.away()?.offloads().given(port)
+    }
+
+    fn take_back(&mut self, port: MediaPort) -> Option<Tally> {
+        self.media.steered()?.away()?.offloads().take_back(port, self.now)
+    }
+
+    fn ports_away(&self, mut sink: impl FnMut(MediaPort)) {
+        let away = self.media.steered().and_then(Steered::away);
+        away.into_iter().flat_map(away::Away::ports).for_each(&mut sink);
     }
 
     fn media_counters(&self) -> MediaCounters {

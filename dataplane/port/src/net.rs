@@ -32,6 +32,7 @@
 //! | `recv_sip` | at most [`SIP_BURST_MAX`] datagrams, whole: a longer one is dropped, counted |
 //! | `send_sip` | copies; leaves at `flush` or earlier, in order per listener |
 //! | `recv_media` | clears the burst, then fills it: at most [`BURST_MAX`], whole packets |
+//! | `offload` | until `take_back`, packets of the flow that arrive are exceptions |
 //! | `send_media` | targets leave or are counted, in order per local port; empties the burst |
 //! | `recv_streams` | at most [`STREAM_BYTES_MAX`] bytes of each connection, in turn |
 //! | `send_stream` | what it took leaves in order; after less than all comes `Writable` |
@@ -46,13 +47,14 @@ mod stream;
 
 use std::net::{IpAddr, SocketAddr, TcpStream};
 
-use strowger_link::Tick;
 use strowger_link::journal::{FrameKind, Position};
+use strowger_link::{Tally, Tick};
 
 pub use crate::burst::{
     BUFFER_BYTES, BURST_MAX, HEADROOM_BYTES, MediaBurst, MediaPacket, PAYLOAD_BYTES_MAX, Target,
 };
 pub use crate::mesh::{MESH_BURST_MAX, MESH_BYTES_MAX, MeshFull};
+pub use crate::offload::Offload;
 pub use stream::{
     ACCEPTS_MAX, Closed, ConnId, ConnectError, STREAM_BURST_MAX, STREAM_BYTES_MAX, StreamCounters,
     StreamEvent,
@@ -193,6 +195,49 @@ pub trait Io {
     fn stream_counters(&self, listener: u8) -> StreamCounters {
         let _nothing = listener;
         StreamCounters::default()
+    }
+
+    /// Whether flows can be given away: to a program of the kernel that relays them without us. A
+    /// system without one has none of what follows.
+    fn offloads(&self) -> bool {
+        false
+    }
+
+    /// Gives the flow of an open port away: packets that are in all what is said go on from here on
+    /// without us, counted from `tally` on; all others arrive as ever. `false` = it stays.
+    fn offload(&mut self, port: MediaPort, offload: &Offload, tally: &Tally) -> bool {
+        let _nothing = (port, offload, tally);
+        false
+    }
+
+    /// Lets a flow that is away go on for some more seconds; one that nobody looks after comes back
+    /// by itself. `false` = it is not away, or its way has changed: take it back.
+    fn look_after(&mut self, port: MediaPort) -> bool {
+        let _nothing = port;
+        false
+    }
+
+    /// What a flow that is away has carried so far.
+    fn carried(&self, port: MediaPort) -> Option<Tally> {
+        let _nothing = port;
+        None
+    }
+
+    /// What was said of a flow that is away.
+    fn given(&self, port: MediaPort) -> Option<Offload> {
+        let _nothing = port;
+        None
+    }
+
+    /// Takes a flow back, and tells what it has carried; `None` = it is not away.
+    fn take_back(&mut self, port: MediaPort) -> Option<Tally> {
+        let _nothing = port;
+        None
+    }
+
+    /// Tells the ports of all flows of this shard that are away, those of a former life too.
+    fn ports_away(&self, sink: impl FnMut(MediaPort)) {
+        let _nothing = sink;
     }
 
     /// What was counted of all media ports.

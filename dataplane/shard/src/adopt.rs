@@ -67,6 +67,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             self.settle(now);
         }
         self.rejoin(&meshed, at, &mut sum, now);
+        self.media.take_up_away(&mut self.io, now);
         if sum.adopted > 0 {
             // From here on this life's marks are theirs: a power cut ends them at its last one.
             self.mark(now, true);

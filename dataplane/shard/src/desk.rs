@@ -10,6 +10,7 @@
 //! first media address of that family: it says itself what it can reach. The two sides of a call
 //! need not be of one family; the relay goes between them.
 
+mod away;
 mod frozen;
 mod report;
 mod secret;
@@ -18,6 +19,7 @@ mod size;
 mod sound;
 
 use crate::gauge::Gauges;
+pub(crate) use away::come_up;
 use core::fmt;
 pub(crate) use frozen::FrozenMedia;
 use secret::{Secret, Telling};
@@ -104,6 +106,8 @@ pub(crate) struct MediaDesk {
     touched: BTreeSet<LegId>,
     /// How calls sound, in turn.
     round: Round,
+    /// Flows that are away, or may go, in turn.
+    away_round: Round,
     /// Makes our keys of SRTP.
     maker: KeyMaker,
     /// Whose the ports with keys are.
@@ -185,6 +189,7 @@ impl MediaDesk {
             gauges: Gauges::default(),
             touched: BTreeSet::new(),
             round: Round::default(),
+            away_round: Round::default(),
             maker: KeyMaker::new(&config.secret.0)?,
             guarded: BTreeMap::new(),
         })
@@ -236,8 +241,17 @@ impl MediaDesk {
     }
 
     /// Looks for silent sides; calls `silent` for each leg that has to be ended for it.
-    pub(crate) fn handle_timeout(&mut self, now: Tick, mut silent: impl FnMut(LegId)) {
-        self.relay.handle_timeout(now);
+    pub(crate) fn handle_timeout<I: Io>(
+        &mut self,
+        io: &I,
+        now: Tick,
+        mut silent: impl FnMut(LegId),
+    ) {
+        let space = self.space();
+        self.relay.handle_timeout_beside(now, |at| {
+            let (address, port) = space.place(at)?;
+            io.carried(MediaPort { address, port })
+        });
         while let Some(event) = self.relay.poll_output() {
             let MediaEvent::Silent { pair, side } = event;
             if let Some(joint) = self.joints.get(&pair) {
@@ -490,6 +504,10 @@ impl<I: Io> Desk<'_, I> {
     }
 
     fn settle_line(&mut self, a: LegId, b: LegId, index: usize) {
+        let pair = self.media.legs.get(&a).and_then(|m| m.lines.get(index)).and_then(|l| l.pair);
+        if let Some(pair) = pair {
+            self.bring_home(pair);
+        }
         let side = |leg: LegId| {
             let media = self.media.legs.get(&leg)?;
             let line = media.lines.get(index)?;
@@ -503,7 +521,6 @@ impl<I: Io> Desk<'_, I> {
             let endpoint = Endpoint { rtp: ports.rtp, rtcp: Some(ports.rtcp), peer, silence };
             Some((endpoint, carried(&terms, line.ends_here())?))
         };
-        let pair = self.media.legs.get(&a).and_then(|m| m.lines.get(index)).and_then(|l| l.pair);
         let (near, far) = (side(a), side(b));
         // A line may turn into fax, or into SRTP, where it stands: its packets are read anew once
         // both sides say so. Until then it goes on as it is, for the other side may refuse.
@@ -548,6 +565,7 @@ impl<I: Io> Desk<'_, I> {
     }
 
     fn close_pair(&mut self, pair: PairId, index: usize) {
+        self.bring_home(pair);
         let Some(joint) = self.media.joints.remove(&pair) else { return };
         let report = self.media.relay.close(pair, self.now);
         for leg in [joint.a, joint.b] {

@@ -4,7 +4,7 @@ use crate::backlog::{Backlog, Turn};
 use crate::connection::{Connections, Read, Tls};
 use crate::cost::Load;
 use crate::count::Counts;
-use crate::desk::{CallSound, Desk, MediaConfig, MediaDesk};
+use crate::desk::{CallSound, Desk, MediaConfig, MediaDesk, come_up};
 use crate::edge::{Draft, Sources, Verdict};
 use crate::front::{Arrival, Fate, Front, Limits, Unproven};
 use crate::gauge::Gauges;
@@ -410,6 +410,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             0 => u64::MAX,
             ms => u64::from(ms) * MS,
         };
+        let offloads = self.io.offloads();
         for _ in 0..MEDIA_BURSTS_MAX {
             if self.io.recv_media(&mut self.burst) == 0 {
                 return;
@@ -425,6 +426,10 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
                 let MediaPort { address, port } = packet.local();
                 let Some(at) = space.local_port(address, port) else { continue };
                 let from = packet.source();
+                if offloads && relay.is_away(at) {
+                    let port = MediaPort { address, port };
+                    come_up(&mut self.io, relay, (at, port), (from, packet.data()), now);
+                }
                 let len = packet.len();
                 let mut one = [Datagram::in_room(at, from, packet.room_mut(), len)];
                 relay.handle_burst(&mut one, now);
@@ -457,7 +462,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         }
         if media.poll_timeout().is_some_and(|at| at <= now) {
             let mut silent: Vec<LegId> = Vec::new();
-            media.handle_timeout(now, |leg| silent.push(leg));
+            media.handle_timeout(io, now, |leg| silent.push(leg));
             for leg in silent {
                 calls.handle_silence(leg, now, &mut Desk { media, io, now });
             }
@@ -711,6 +716,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             self.next_beat = now.plus_ns(BEAT);
             self.table.beat(now, self.io.wall_us());
             self.tell_sounds(now);
+            self.media.look_after_away(&mut self.io, now);
         }
         if now >= self.next_alive {
             // Once in each second, so that the one whose mark lists the calls is never missed.
@@ -757,7 +763,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         let units = self.load().units();
         let [pings, signs, kept, unkept] = self.keeper.report();
         let (c, count) = (&self.counts, |n: usize| n as u64);
-        let socket = self.io.media_counters();
+        let (socket, away) = (self.io.media_counters(), self.media.relay_mut().carriage());
         let values = vec![
             c.sip_received,
             c.sip_sent,
@@ -814,7 +820,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             c.mesh_sent,
             c.mesh_received,
             c.mesh_full,
-            c.media_flooded,
+            c.media_flooded + away.flooded,
             socket.limited,
             u64::from(socket.is_steered),
             socket.fragmented,
@@ -825,6 +831,11 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             c.sip_octets,
             c.timed_ns / US,
             c.timed_media_ns / US,
+            u64::from(self.io.offloads()),
+            away.now,
+            away.given,
+            away.strayed,
+            away.packets,
         ];
         debug_assert_eq!(values.len(), COUNTERS.len());
         let frame = Up::Counters(Counters { shard: self.number, at: now, values });

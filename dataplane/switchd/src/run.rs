@@ -335,7 +335,8 @@ fn open_ios(
 }
 
 /// Media by one socket for all ports of a shard. Ports of a former life are closed; those of calls
-/// that go on are opened again before anything is read.
+/// that go on are opened again before anything is read. Flows that the kernel relays go on
+/// meanwhile.
 fn steer(media: &Steering, ios: &mut [Mmsg]) -> std::io::Result<()> {
     media.close_all();
     for (number, io) in (0..).zip(ios) {
@@ -344,6 +345,9 @@ fn steer(media: &Steering, ios: &mut [Mmsg]) -> std::io::Result<()> {
     complain(
         "media: one socket of each shard and family for all ports, and raw sockets to send by",
     );
+    if media.relays() {
+        complain("media: flows at rest are relayed by the kernel (tc) at media.interfaces");
+    }
     Ok(())
 }
 

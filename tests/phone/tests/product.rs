@@ -131,6 +131,8 @@ mod statistic;
 mod stun;
 #[path = "product/tariff.rs"]
 mod tariff;
+#[path = "product/tc.rs"]
+mod tc;
 #[path = "product/tls_call.rs"]
 mod tls_call;
 #[path = "product/torture.rs"]

@@ -35,49 +35,46 @@ pub struct OtherPath {
     pub host: String,
 }
 
-/// What choosing sockets by a program takes: the program, its place, and raw sockets.
+/// Oldest kernel at whose interfaces a program is attached by a descriptor (tcx).
+const TCX_KERNEL_MIN: (u32, u32) = (6, 6);
+/// What choosing sockets by a program takes: the program, its place, and raw sockets. A program
+/// that relays takes no more.
 const LOOKUP: [Capability; 3] = [Capability::NetAdmin, Capability::Bpf, Capability::NetRaw];
+
+const ABOUT_TC: &str = "flows of RTP at rest are relayed by a program of the kernel at the \
+                        interfaces of media.interfaces, all else by one socket of each shard and \
+                        family";
+const ABOUT_LOOKUP: &str = "one socket of each shard and family for all media ports, chosen by a \
+                            program of the kernel, and raw sockets to send by";
+const ABOUT_URING: &str = "the sockets of media and signalling by io_uring: one call for what came \
+                           to all of them";
+const ABOUT_SOCKETS: &str = "recvmmsg and sendmmsg on a socket for each media port, as \
+                             media.backend says: it needs no rights";
+const ABOUT_FLOOR: &str = "recvmmsg and sendmmsg on a socket for each media port: something is \
+                           missing for media.backend";
 
 /// The path that a host's packets take. Whether other programs are in its way only the start tells.
 pub(super) fn path(host: &Host, config: &Config) -> PacketPath {
-    let other = |name, built, host| OtherPath { name, built, host };
-    use Capability::{Bpf, NetAdmin};
-    let unbuilt = other("tc, XDP", false, rights(host, &[NetAdmin, Bpf]));
-    let wanted = config.media.backend.wants_program();
-    let mmsg = || other("mmsg", true, "it needs no rights".to_owned());
-    let lookup = |lacks: Option<String>| {
-        other("sk_lookup", true, lacks.unwrap_or_else(|| rights(host, &LOOKUP)))
+    let (lookup, tc) = (lookup_lacks(host, config), tc_lacks(host, config));
+    let backend = config.media.backend;
+    let (name, why) = match backend {
+        Backend::Tc | Backend::Auto if tc.is_none() => ("tc", ABOUT_TC),
+        Backend::Lookup | Backend::Auto if lookup.is_none() => ("sk_lookup", ABOUT_LOOKUP),
+        Backend::Uring if uring_lacks(host).is_none() => ("io_uring", ABOUT_URING),
+        Backend::Sockets => ("mmsg", ABOUT_SOCKETS),
+        Backend::Tc | Backend::Auto | Backend::Lookup | Backend::Uring => ("mmsg", ABOUT_FLOOR),
     };
-    let uring = || other("io_uring", true, io_uring(host));
-    if config.media.backend == Backend::Uring && uring_lacks(host).is_none() {
-        let why = "the sockets of media and signalling by io_uring: one call for what came to all \
-                   of them";
-        let others = vec![mmsg(), lookup(lookup_lacks(host, config)), unbuilt];
-        return PacketPath { name: "io_uring", why, others };
-    }
-    let (name, why, also) = match lookup_lacks(host, config) {
-        None if wanted => (
-            "sk_lookup",
-            "one socket of each shard and family for all media ports, chosen by a program of the \
-             kernel, and raw sockets to send by",
-            mmsg(),
-        ),
-        lacks => (
-            "mmsg",
-            match config.media.backend {
-                Backend::Lookup | Backend::Auto | Backend::Uring => {
-                    "recvmmsg and sendmmsg on a socket for each media port: something is missing \
-                     for media.backend"
-                }
-                Backend::Sockets => {
-                    "recvmmsg and sendmmsg on a socket for each media port, as media.backend says: \
-                     it needs no rights"
-                }
-            },
-            lookup(lacks),
-        ),
-    };
-    PacketPath { name, why, others: vec![also, uring(), unbuilt] }
+    let rights_for = || rights(host, &LOOKUP);
+    let all = [
+        ("mmsg", true, "it needs no rights".to_owned()),
+        ("sk_lookup", true, lookup.unwrap_or_else(rights_for)),
+        ("tc", true, tc.unwrap_or_else(rights_for)),
+        ("io_uring", true, io_uring(host)),
+        ("XDP", false, rights(host, &[Capability::NetAdmin, Capability::Bpf])),
+    ];
+    let other = |(name, built, host)| OtherPath { name, built, host };
+    let others = all.into_iter().filter(|(other, _, _)| *other != name).map(other).collect();
+    PacketPath { name, why, others }
 }
 
 /// What choosing sockets by a program lacks here.
@@ -90,27 +87,53 @@ fn lookup_lacks(host: &Host, config: &Config) -> Option<String> {
     given.then(|| "ports of the range are given to whoever asks for any".to_owned())
 }
 
+/// What relaying by a program lacks here; whether the interfaces are there only the start tells.
+fn tc_lacks(host: &Host, config: &Config) -> Option<String> {
+    let is_old = host.kernel.is_some_and(|kernel| kernel < TCX_KERNEL_MIN);
+    let (major, minor) = TCX_KERNEL_MIN;
+    match lookup_lacks(host, config) {
+        Some(lacks) => Some(lacks),
+        None if is_old => Some(format!("the kernel is older than Linux {major}.{minor}")),
+        None if config.media.interfaces.is_empty() => {
+            Some("media.interfaces names no interface".to_owned())
+        }
+        None => None,
+    }
+}
+
 impl Check<'_> {
-    /// What the configured way lacks: with `lookup` the dataplane does not start.
+    /// What the configured way lacks: with `lookup` and `tc` the dataplane does not start.
     pub(super) fn path(&mut self) {
         self.uring();
-        let (id, backend) = ("path.lookup", self.config.media.backend);
-        let lacks = lookup_lacks(self.host, self.config).filter(|_| backend.wants_program());
+        let (backend, config) = (self.config.media.backend, self.config);
+        let of_tc = tc_lacks(self.host, config);
+        let (id, wanted, lacks) = match backend {
+            Backend::Tc => ("path.tc", "tc", of_tc),
+            Backend::Auto if !config.media.interfaces.is_empty() => ("path.tc", "tc", of_tc),
+            Backend::Lookup | Backend::Auto => {
+                ("path.lookup", "sk_lookup", lookup_lacks(self.host, config))
+            }
+            Backend::Sockets | Backend::Uring => ("path.lookup", "sk_lookup", None),
+        };
         let Some(lacks) = lacks else { return self.report.fine(id) };
         let rights = "CAP_BPF CAP_NET_ADMIN CAP_NET_RAW";
-        let (min, max) = (self.config.media.port_min, self.config.media.port_max);
+        let (min, max) = (config.media.port_min, config.media.port_max);
         let remedy = vec![
             format!("AmbientCapabilities= and CapabilityBoundingSet={rights}, in the unit"),
             "SystemCallFilter=@system-service bpf, in the unit".to_owned(),
             format!("net.ipv4.ip_local_reserved_ports = {min}-{max}"),
         ];
-        let found = format!("media.backend wants sk_lookup: {lacks}");
+        let found = format!("media.backend wants {wanted}: {lacks}");
         match backend {
             Backend::Lookup => {
                 self.report.stop(id, found, "With `lookup` the dataplane does not start.", remedy);
             }
+            Backend::Tc => {
+                self.report.stop(id, found, "With `tc` the dataplane does not start.", remedy);
+            }
             Backend::Auto | Backend::Sockets | Backend::Uring => {
-                let why = "Each media port is a socket: more memory and work of the kernel a call.";
+                let why = "Each media port is a socket, or each packet goes through the process: \
+                           more memory and work of the kernel a call.";
                 self.report.note(id, found, why, remedy);
             }
         }

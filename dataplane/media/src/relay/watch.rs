@@ -2,7 +2,6 @@
 
 use super::{MediaEvent, PairId, PairSlot, Relay, Side, Silence};
 use crate::flow::Flow;
-use crate::limits::EVENTS_MAX;
 use strowger_link::Tick;
 
 /// What is known of a side's silence.
@@ -70,13 +69,10 @@ impl Relay {
         self.wheel.next()
     }
 
-    /// Looks at the sides whose time has come. Events beyond [`EVENTS_MAX`] wait for the next
+    /// Looks at the sides whose time has come. Events beyond [`crate::limits::EVENTS_MAX`] wait for the next
     /// call, which is due at once.
     pub fn handle_timeout(&mut self, now: Tick) {
-        while self.events.len() + 2 <= EVENTS_MAX {
-            let Some(index) = self.wheel.pop(now) else { return };
-            self.watch(index, now);
-        }
+        self.handle_timeout_beside(now, |_| None);
     }
 
     /// The next event; drain it to `None` before anything else.

@@ -16,14 +16,16 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use strowger_wire::{ipv4, ipv6, udp};
 
+use super::away::{Away, Offloading};
 use super::batch::Batch;
 use super::media::send_run;
 use crate::burst::{MediaBurst, MediaPacket, Target};
 use crate::clock;
 use crate::flows::Flows;
 use crate::net::{MediaCounters, MediaPort, OpenError};
+use crate::offload::Offload;
 use cut::{Cutter, Whole};
-use strowger_link::{SECOND, Tick};
+use strowger_link::{SECOND, Tally, Tick};
 
 /// Families.
 const FAMILIES: usize = 2;
@@ -48,6 +50,8 @@ pub struct Steering {
     pub raws: Vec<OwnedFd>,
     /// The ports.
     pub flows: Flows,
+    /// What flows are given to the kernel's program by; `None` = it relays none.
+    pub offloading: Option<Offloading>,
 }
 
 /// A local media address.
@@ -82,6 +86,7 @@ pub(super) struct Steered {
     /// Which of them is read first.
     first: usize,
     flows: Flows,
+    away: Option<Box<Away>>,
     /// For each port whether it is open: ours to read without the kernel's cache lines.
     open: Box<[bool]>,
     open_count: usize,
@@ -119,6 +124,44 @@ impl Steered {
         *place = false;
         self.open_count -= 1;
         self.flows.close(port);
+        // Its counts are of no use to anybody.
+        let _carried = self.away().and_then(|away| away.offloads().take_back(port, self.stamped));
+    }
+
+    /// Whether flows can be given to the kernel's program.
+    pub(super) fn offloads(&self) -> bool {
+        self.away.is_some()
+    }
+
+    /// Gives the flow of an open port to the kernel's program, if its way is known.
+    pub(super) fn offload(
+        &mut self,
+        port: MediaPort,
+        given: (&Offload, &Tally),
+        now: Tick,
+    ) -> bool {
+        let address = self.addresses.get(usize::from(given.0.out.address));
+        let Some((ip, dscp)) = address.map(|address| (address.ip, address.dscp)) else {
+            return false;
+        };
+        let is_open = self.is_open(port) && self.is_open(given.0.out);
+        let away = self.away.as_mut().filter(|_| is_open);
+        away.is_some_and(|away| away.give(port, given, (ip, dscp), now))
+    }
+
+    /// Looks after a flow that is away.
+    pub(super) fn look_after(&mut self, port: MediaPort, now: Tick) -> bool {
+        let Some(away) = &mut self.away else { return false };
+        let Some(given) = away.offloads().given(port) else { return false };
+        let address = self.addresses.get(usize::from(given.out.address));
+        address.is_some_and(|address| {
+            away.look_after(port, (given.to.ip(), address.ip, address.dscp), now)
+        })
+    }
+
+    /// What is known of flows that are away.
+    pub(super) fn away(&self) -> Option<&Away> {
+        self.away.as_deref()
     }
 
     fn is_open(&self, port: MediaPort) -> bool {

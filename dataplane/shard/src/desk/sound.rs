@@ -2,6 +2,7 @@
 //! once in a round. A round takes a second, or as long as the calls of the shard need.
 
 use super::{Joint, MediaDesk};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use strowger_link::{LegId, MediaReport, SECOND, SOUNDS_MAX, Tick};
 use strowger_media::PairId;
@@ -16,6 +17,31 @@ pub(super) struct Round {
     last: Option<PairId>,
     /// When the next one may begin.
     due: Tick,
+}
+
+impl Round {
+    /// The next pairs in turn, at most so many; none while a round is over and the next one is not
+    /// due.
+    pub(super) fn next(
+        &mut self,
+        joints: &BTreeMap<PairId, Joint>,
+        most: usize,
+        now: Tick,
+    ) -> Vec<(PairId, Joint)> {
+        let from = match self.last {
+            Some(last) => Bound::Excluded(last),
+            None if now < self.due => return Vec::new(),
+            None => {
+                self.due = now.plus_ns(ROUND);
+                Bound::Unbounded
+            }
+        };
+        let next = joints.range((from, Bound::Unbounded)).take(most);
+        let looked: Vec<(PairId, Joint)> = next.map(|(pair, joint)| (*pair, *joint)).collect();
+        let is_cut = looked.len() == most;
+        self.last = looked.last().map(|(pair, _)| *pair).filter(|_| is_cut);
+        looked
+    }
 }
 
 /// How a call sounds by now.
@@ -33,18 +59,7 @@ impl MediaDesk {
     /// The next calls in turn, of at most [`SOUNDS_MAX`] pairs, each of which is one call's or two
     /// calls'; none while a round is over and the next one is not due.
     pub(crate) fn sounds(&mut self, now: Tick) -> Vec<CallSound> {
-        let from = match self.round.last {
-            Some(last) => Bound::Excluded(last),
-            None if now < self.round.due => return Vec::new(),
-            None => {
-                self.round.due = now.plus_ns(ROUND);
-                Bound::Unbounded
-            }
-        };
-        let next = self.joints.range((from, Bound::Unbounded)).take(SOUNDS_MAX);
-        let looked: Vec<(PairId, Joint)> = next.map(|(pair, joint)| (*pair, *joint)).collect();
-        let is_cut = looked.len() == SOUNDS_MAX;
-        self.round.last = looked.last().map(|(pair, _)| *pair).filter(|_| is_cut);
+        let looked = self.round.next(&self.joints, SOUNDS_MAX, now);
         let sound = |(pair, Joint { a, b, .. }): (PairId, Joint)| match a.slot == b.slot {
             true => [self.sound(pair, (a, b), now), None],
             false => [self.half(pair, (a, b), now), self.half(pair, (b, a), now)],

@@ -60,6 +60,19 @@ pub(crate) fn program(name: &str) -> PathBuf {
     path
 }
 
+/// In the environment: the network namespace that the product is in; none = the test's own.
+pub(crate) const NETWORK: &str = "STROWGER_TEST_NETWORK";
+
+/// The product's own program, in the network that it is to be in.
+fn strowger_on_its_host() -> Command {
+    let Some(network) = std::env::var_os(NETWORK) else {
+        return Command::new(program("strowger"));
+    };
+    let mut command = Command::new("nsenter");
+    command.arg(format!("--net={}", network.display())).arg(program("strowger"));
+    command
+}
+
 /// A running product. It is ended when it is dropped, and must then end well.
 pub(crate) struct Demo {
     child: Child,
@@ -120,7 +133,7 @@ impl Demo {
         let shards = shards.filter(|_| !config.contains("cores.count"));
         let shards = shards.map_or_else(String::new, |count| format!("cores.count = {count}\n"));
         fs::write(&config_file, shards + config).unwrap();
-        let mut child = Command::new(program("strowger"))
+        let mut child = strowger_on_its_host()
             .args(["up", "--demo", "--data"])
             .arg(&data)
             .arg("--config")

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
 use super::cut::Cutter;
-use super::{Address, Batch, FAMILIES, Shared, Steered, Steering, WHOLE_BYTES_MAX};
+use super::{Address, Away, Batch, FAMILIES, Shared, Steered, Steering, WHOLE_BYTES_MAX};
 use crate::burst::BURST_MAX;
 use crate::mmsg::MEDIA_DSCP;
 use crate::mmsg::poll::{Poller, Ready};
@@ -19,7 +19,7 @@ impl Steered {
         dscp: &[u8],
         poller: &Poller,
     ) -> io::Result<Steered> {
-        let Steering { shard, sockets, raws, flows } = steering;
+        let Steering { shard, sockets, raws, flows, offloading } = steering;
         let ips = &flows.space().addresses;
         if ips.len() != raws.len() {
             return Err(io::ErrorKind::InvalidInput.into());
@@ -46,6 +46,7 @@ impl Steered {
             dscp: dscp.get(place).copied().unwrap_or(MEDIA_DSCP),
         };
         let addresses = ips.iter().zip(raws).enumerate().map(address).collect();
+        let away = offloading.map(|of| Away::new(of, shard)).transpose()?.map(Box::new);
         let now = crate::clock::monotonic();
         flows.stamp(shard, now);
         Ok(Steered {
@@ -53,6 +54,7 @@ impl Steered {
             addresses,
             shared,
             first: 0,
+            away,
             open: vec![false; ports].into(),
             open_count: 0,
             order: vec![(0, 0); BURST_MAX].into(),
