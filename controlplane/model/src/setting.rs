@@ -232,7 +232,8 @@ fn programs(text: &str) -> Option<Vec<String>> {
     let all: Vec<&str> = text.split(',').map(str::trim).collect();
     let is_name =
         |name: &&str| !name.is_empty() && name.bytes().all(|b| (b' '..=b'~').contains(&b));
-    let fits = all.len() <= SETTING_PROGRAMS_MAX && all.iter().all(is_name);
+    // `auto` is no program, but no value of its own.
+    let fits = text != AUTO && all.len() <= SETTING_PROGRAMS_MAX && all.iter().all(is_name);
     fits.then(|| all.into_iter().map(str::to_owned).collect())
 }
 

@@ -608,7 +608,10 @@ impl Calls {
             self.act(replaced.slot, now, res, give).unwrap_or(Err(Cause::from_sip(481)))
         };
         self.act(from.slot, now, res, |call, cx| match place {
-            Ok(far) => call.meshed(from.leg, far),
+            Ok(far) => {
+                call.meshed(from.leg, far);
+                call.speak(cx);
+            }
             Err(cause) => call.not_picked_up(cause, cx),
         });
     }

@@ -269,7 +269,6 @@ impl Call {
             Some(parts) => parts,
             None => return self.close(&not_taken(&go.manner), cx),
         };
-        let manner = (!go.manner.is_usual()).then(|| Box::new(go.manner.clone()));
         self.facts.grant(go.grant, cx.now);
         self.write_slot(SlotState::Ringing, cx);
         if self.leg(0).is_some_and(|caller| caller.mesh.is_some()) {
@@ -278,10 +277,18 @@ impl Call {
         }
         let state = self.hunt(Box::new(Hunt::new(go, brought, question)), cx);
         // A call that is over already speaks to nobody any more.
-        if let (State::Hunting(_), Some(manner)) = (&state, manner) {
-            self.command(0, Command::Speak(manner), cx);
+        if let State::Hunting(_) = &state {
+            self.speak(cx);
         }
         state
+    }
+
+    /// How the caller is spoken to, before anything else is said.
+    pub(crate) fn speak(&self, cx: &mut Cx<'_>) {
+        let manner = self.leg(0).map(|caller| &caller.manner);
+        if let Some(manner) = manner.filter(|manner| !manner.is_usual()) {
+            self.command(0, Command::Speak(Box::new(manner.clone())), cx);
+        }
     }
 }
 

@@ -31,8 +31,8 @@ use crate::limits::PICK_MS;
 use strowger_leg::{Body, Command, Event};
 use strowger_link::table::SlotState;
 use strowger_link::{
-    Cause, Direction, Fact, Go, Grant, LegAnswered, LegId, LegOpened, Manner, Octets, Party,
-    PartyRef, Reason, Tick,
+    Cause, Direction, Fact, Go, Grant, LegAnswered, LegId, LegOpened, Octets, Party, PartyRef,
+    Reason, Tick,
 };
 
 /// A caller who may take a place, until the other party has accepted it.
@@ -96,7 +96,7 @@ impl Call {
         let Go { grant, max_ms, settlement, media, manner, .. } = go;
         self.settlement = clip_settlement(settlement);
         if let Some(caller) = self.leg_mut(0) {
-            (caller.policy, caller.manner) = (media, Manner::clone(&manner));
+            (caller.policy, caller.manner) = (media, manner);
         }
         self.facts.grant(grant, cx.now);
         self.write_slot(SlotState::Ringing, cx);
@@ -104,9 +104,6 @@ impl Call {
         else {
             return self.close(&End::ours(Cause::from_sip(500), Reason::Internal), cx);
         };
-        if !manner.is_usual() {
-            self.command(0, Command::Speak(Box::new(manner)), cx);
-        }
         let late = offer.is_none();
         let from = self.leg_id(mesh);
         let pick_up = PickUp { from, replaced, ringing, newcomer, offer };

@@ -96,6 +96,13 @@ impl Call {
         talk.is_some_and(|talk| self.is_mesh(talk.first) != self.is_mesh(talk.peer))
     }
 
+    /// Whether it is at an end of a chain, and its party has not hung up: one that had somebody put
+    /// through may be gone while the other one waits.
+    pub(crate) fn can_be_asked(&self) -> bool {
+        let bridge = self.talk_now().map(|talk| [talk.first, talk.peer]);
+        self.has_one_party() && bridge.into_iter().flatten().all(|leg| !self.is_over(leg))
+    }
+
     /// Whether a chain of calls has to ask for an offer for it.
     pub(crate) fn is_unsure(&self) -> bool {
         let asks = |exchange| matches!(exchange, Exchange::Asking { .. });

@@ -155,7 +155,7 @@ impl Calls {
                 let at_rest = self.act(*slot, now, res, |call, _| call.forget_exchange());
                 rests &= at_rest.unwrap_or(true);
             }
-            let ends = |slot: &SlotRef| self.slab.peek(*slot).is_some_and(|c| c.has_one_party());
+            let ends = |slot: &SlotRef| self.slab.peek(*slot).is_some_and(Call::can_be_asked);
             if let Some(end) = chain.iter().copied().find(|slot| rests && ends(slot)) {
                 self.act(end, now, res, |call, cx| call.ask_for_offer(cx));
                 self.run_errands(now, res);

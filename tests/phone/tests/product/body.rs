@@ -22,7 +22,11 @@ pub(crate) struct Line {
 
 impl Line {
     pub(crate) fn new() -> Line {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Line::at_port(Ipv4Addr::LOCALHOST, 0)
+    }
+
+    pub(crate) fn at_port(ip: Ipv4Addr, port: u16) -> Line {
+        let socket = UdpSocket::bind((ip, port)).unwrap();
         socket.set_read_timeout(Some(SOON)).unwrap();
         Line { socket }
     }
@@ -281,6 +285,35 @@ fn isup_goes_on_in_every_message_of_a_call() {
     assert_eq!(got.header("Content-Type"), Some("application/ISUP;version=itu-t92+"));
     assert_eq!(peer.answer("BYE").code(), Some(200));
     assert_tidy(&demo);
+    demo.stop();
+}
+
+/// A trunk that shows no credentials calls by the programs that are set, and by no others.
+#[test]
+fn a_trunk_calls_by_the_programs_of_its_list() {
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let (peer, carrier) = (Line::new(), Line::new());
+    lead_to(&demo, carrier.at());
+    edge(&demo, peer.at());
+    let set = json!({"category": "call", "name": "trunk_programs", "value": "Acme SBC, x"});
+    make(&demo, "settings", &set);
+    std::thread::sleep(IN_FORCE);
+    let said = |nth: u32, agent: &str| {
+        let mut invite = invite(&peer, &demo, nth);
+        invite.push("User-Agent", agent);
+        peer.say(&invite, demo.sip);
+        let said = peer.answer("INVITE");
+        peer.say(&acknowledged(&invite, &said), demo.sip);
+        said.code()
+    };
+    assert_eq!(said(11, "Other"), Some(403));
+    // Its ISUP is what nobody takes.
+    assert_eq!(said(12, "ACME sbc/2.1"), Some(415));
+    // A list is refused as a whole.
+    let wrong = json!({"category": "call", "name": "trunk_programs", "value": "Acme,,x"});
+    let (status, said) = demo.rest.post("/api/v1/settings", "programs", &wrong.to_string());
+    assert_eq!(status, 400, "{said}");
     demo.stop();
 }
 

@@ -2,7 +2,7 @@
 //! the way, NATs that are kept open, and storms.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -10,10 +10,12 @@ use strowger_phone::digest::{Challenge, Secret, Use};
 use strowger_phone::flows::{ALICE, BOB};
 use strowger_phone::message::{Message, param};
 use strowger_phone::raw::Raw;
-use strowger_phone::{EndedBy, Phone};
+use strowger_phone::{Config, EndedBy, Phone};
 
+use crate::body::Line;
 use crate::demo::{Demo, Home, eventually};
 use crate::rest::text;
+use crate::rows::make;
 use crate::talk::{SOON, Talk, desk, phone};
 
 /// In which a change of settings is in force.
@@ -350,5 +352,31 @@ fn a_storm_of_refreshes_is_answered_and_hardly_written_while_calls_go_on() {
     let stored = demo.rows("SELECT cseq FROM bindings WHERE sip_call_id = 'storm'");
     let stored: u32 = stored.parse().unwrap();
     assert!(stored < STORM / 2, "written up to {stored}: a refresh within the grace is not");
+    demo.stop();
+}
+
+/// A device whose port nobody answers at is tried at the standard one, where that is set.
+#[test]
+fn a_device_is_tried_at_its_standard_port() {
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let set = json!({"category": "nat", "name": "standard_port", "value": "true"});
+    make(&demo, "settings", &set);
+    std::thread::sleep(IN_FORCE);
+    let ip = Ipv4Addr::new(127, 0, 0, 72);
+    let config = Config::new(BOB.0, BOB.1, demo.sip);
+    let bob = Phone::new(Config { bind: (ip, 0).into(), patience: SOON, ..config }).unwrap();
+    bob.register(300).unwrap();
+    // It goes without a word, and another program has the standard port.
+    drop(bob);
+    let other = Line::at_port(ip, 5060);
+    let ada = desk(&demo, ALICE);
+    let out = ada.invite("1002").unwrap();
+    let invite = other.take(&other.at().to_string());
+    assert!(invite.uri().contains("127.0.0.72"), "{}", invite.uri());
+    out.wait_answer(SOON).unwrap();
+    other.request("ACK");
+    out.bye().unwrap();
+    other.agree("BYE");
     demo.stop();
 }
