@@ -213,6 +213,12 @@ impl World {
         self.accounts.iter().map(|(_, placed)| placed.row.as_ref())
     }
 
+    /// An account and the settings that count for it.
+    pub(crate) fn account_with_settings(&self, id: AccountId) -> Option<(&Account, &Profile)> {
+        let placed = self.accounts.get(&id)?;
+        Some((placed.row.as_ref(), self.settings.profile(placed.profile)))
+    }
+
     /// A subscriber.
     #[must_use]
     pub fn subscriber(&self, id: SubscriberId) -> Option<&Subscriber> {
