@@ -34,7 +34,7 @@ code=$?
 if [ $# = 0 ]; then
     echo "by TCP, at $sip:"
     TRANSPORT=t1 "$here/run.sh" "$sip" register register_wrong call busy cancel wrong_number \
-        hold early late words glare carrier || code=1
+        hold early forks update late words message options loop glare carrier || code=1
     if [ -n "$config" ]; then
         sip6=$(sed -n 2p "$work/data/run/addresses")
         echo "by IPv6, at $sip6:"

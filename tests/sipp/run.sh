@@ -3,8 +3,8 @@
 #
 #   tests/sipp/run.sh SERVER_IP:PORT [NAME...]
 #
-# Names: register register_wrong call busy cancel noanswer wrong_number hold early late words glare
-# carrier redirect refer_blind refer_attended (all without).
+# Names: register register_wrong call busy cancel noanswer wrong_number hold early forks update late
+# words message options loop glare carrier redirect refer_blind refer_attended (all without).
 # One line for each scenario on standard output; exit code 0 when all passed, 1 when one failed, 2
 # for wrong usage, 0 with a loud line when there is no sipp. The demo has the subscribers 1001 and
 # 1002 and expects its carrier at 127.0.0.1:5090.
@@ -16,8 +16,8 @@
 set -u
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-all="register register_wrong call busy cancel noanswer wrong_number hold early late words glare"
-all="$all carrier redirect refer_blind refer_attended"
+all="register register_wrong call busy cancel noanswer wrong_number hold early forks update late"
+all="$all words message options loop glare carrier redirect refer_blind refer_attended"
 ring_timeout_s=${RING_TIMEOUT_S:-30}
 local_ip=${LOCAL_IP:-127.0.0.1}
 transport=${TRANSPORT:-u1}
@@ -182,8 +182,13 @@ run_noanswer() {
 run_wrong_number() { call wrong_number 9999; }
 run_hold() { pair uas_hold reinvite_hold; }
 run_early() { pair uas_early early; }
+run_forks() { pair uas_forks uac_auth_call; }
+run_update() { pair uas_update update; }
 run_late() { pair uas_late late; }
 run_words() { pair uas_words words; }
+run_message() { pair uas_message message; }
+run_options() { call options 1002; }
+run_loop() { call loop 1002; }
 run_glare() { pair uas_glare glare; }
 run_carrier() {
     # The demo's carrier is called by UDP.

@@ -220,7 +220,9 @@ impl Config {
         within("database.trace_days", self.database.trace_days, 1, 3_650)?;
         self.check_database()?;
         self.check_overload()?;
-        let lists = [("agents", &self.guard.agents), ("honeypots", &self.guard.honeypots)];
+        let guard = &self.guard;
+        let lists =
+            [("agents", &guard.agents), ("served", &guard.served), ("honeypots", &guard.honeypots)];
         for (key, list) in lists {
             let key = format!("guard.{key}");
             if list.len() > UNWANTED_MAX {

@@ -31,6 +31,9 @@ pub struct Guard {
     /// either case: the whole name below five characters, else a part of it (source `blockua`). At
     /// most [`UNWANTED_MAX`].
     pub agents: Vec<String>,
+    /// Requests of these programs alone are answered, by the same rule; of those that do not say
+    /// what they are, none (source `allowua`). Empty serves all. At most [`UNWANTED_MAX`].
+    pub served: Vec<String>,
     /// Beginnings of numbers that nobody is called at, as they are dialled: whoever calls one gets
     /// no answer. At most [`UNWANTED_MAX`].
     pub honeypots: Vec<String>,
@@ -38,6 +41,7 @@ pub struct Guard {
 
 impl Default for Guard {
     fn default() -> Guard {
-        Guard { agents: AGENTS.map(str::to_owned).into(), honeypots: Vec::new() }
+        let agents = AGENTS.map(str::to_owned).into();
+        Guard { agents, served: Vec::new(), honeypots: Vec::new() }
     }
 }

@@ -86,6 +86,7 @@ fn every_key_changes_something() {
         "overload.media_late_ms = 0",
         "overload.sip_buffer_kib = 1024",
         "guard.agents = [\"scanner\"]",
+        "guard.served = [\"Acme\"]",
         "guard.honeypots = [\"9009\"]",
         "dns.servers = [\"192.0.2.53:53\"]",
         "targets.allowed = [\"10.0.0.0/8\", \"::1/128\"]",

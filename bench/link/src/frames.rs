@@ -75,6 +75,7 @@ pub(crate) fn answer(ask: AskId) -> Answer {
         max_ms: 7_200_000,
         media: MEDIA,
         manner: Manner::default(),
+        reroute: None,
         settlement: Octets(vec![7; SETTLEMENT_BYTES]),
     };
     Answer { ask, body: AnswerBody::Go(Box::new(go)) }

@@ -13,8 +13,9 @@ use crate::shape::{shown, view};
 use crate::value::{Id, MoneyView, Named, Time, Word, money, price};
 use strowger_model::{
     AccountId, Amount, Audience, Audio, Cdr, CdrHeard, CdrHop, CdrId, CdrMedia, CdrOutcome, Charge,
-    ChargeKind, Currency, Digits, FalseAnswer, audio, false_answer, party_name, reason_name,
+    ChargeKind, Costs, Currency, Digits, FalseAnswer, audio, false_answer, party_name, reason_name,
 };
+use strowger_routing::World;
 use strowger_store::{CdrFilter, CdrKey};
 
 const LIST: &str = "cdrs";
@@ -79,6 +80,9 @@ view! {
         packet: Option<CdrChargeView>,
         /// The five costs by the names of the source.
         costs: CdrCostsView,
+        /// The same in the tenant's currency, each charge by the rate of when the call began
+        /// (`exchange-rates`); null where a currency had none.
+        native_costs: CdrCostsView,
         /// Branches other than the called leg.
         hops: Vec<CdrHopView>,
         /// Branches that were not kept.
@@ -338,7 +342,7 @@ pub(crate) async fn one(cx: Context) -> Result<Json<CdrShown>, Problem> {
     Ok(Json(Eye::of(&cx).await?.shown(&cdr)))
 }
 
-fn view(cdr: &Cdr) -> CdrView {
+fn view(cdr: &Cdr, world: &World) -> CdrView {
     CdrView {
         id: cdr.id.into(),
         part: cdr.part,
@@ -366,7 +370,8 @@ fn view(cdr: &Cdr) -> CdrView {
         supplier: cdr.supplier.as_ref().map(charge),
         commissions: cdr.commissions.iter().map(charge).collect(),
         packet: cdr.packet.as_ref().map(charge),
-        costs: costs(cdr),
+        costs: costs(cdr.costs()),
+        native_costs: costs(native(cdr, world)),
         hops: cdr.hops.iter().map(hop).collect(),
         hops_dropped: cdr.hops_dropped,
         facts_dropped: cdr.facts_dropped,
@@ -475,8 +480,25 @@ fn charge(charge: &Charge) -> CdrChargeView {
     }
 }
 
-fn costs(cdr: &Cdr) -> CdrCostsView {
-    let costs = cdr.costs();
+/// The five costs in the tenant's currency.
+fn native(cdr: &Cdr, world: &World) -> Costs {
+    let tenant = cdr.tenant.and_then(|id| world.tenant(id));
+    cdr.costs_by(&|charge| {
+        let (tenant, to) = (tenant?, tenant?.currency);
+        if charge.currency == to {
+            return Some((charge.net, to));
+        }
+        let exchange = world.exchange(tenant, charge.currency, to, cdr.times.started_us)?;
+        // To the nearest, half away from zero.
+        let (up, down) = exchange.ratio(charge.currency.ledger_digits());
+        let exact = i128::from(charge.net.0).checked_mul(up)?.checked_mul(2)?;
+        let half = if exact < 0 { -down } else { down };
+        let worth = exact.checked_add(half)? / down.checked_mul(2)?;
+        Some((i64::try_from(worth).ok().map(Amount)?, to))
+    })
+}
+
+fn costs(costs: Costs) -> CdrCostsView {
     let shown = |cost: Option<(Amount, Currency)>| cost.map(|(amount, of)| money(amount, of));
     CdrCostsView {
         enduser: shown(costs.enduser),

@@ -170,7 +170,8 @@ fn bounds(kind: SettingKind) -> (Option<u64>, Option<u64>, Vec<&'static str>) {
         | SettingKind::Statuses
         | SettingKind::Price
         | SettingKind::Sum
-        | SettingKind::Codecs => (None, None, Vec::new()),
+        | SettingKind::Codecs
+        | SettingKind::Programs => (None, None, Vec::new()),
     }
 }
 

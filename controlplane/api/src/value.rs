@@ -203,6 +203,7 @@ words! {
         Quality => "quality",
         Rotation => "rotation",
         Share => "share",
+        Lines => "lines",
     }
     CallState {
         Dialing => "dialing",

@@ -42,6 +42,12 @@ impl Writer {
         self.0.extend_from_slice(text.as_bytes());
     }
 
+    /// Octets of any kind.
+    pub(crate) fn octets(&mut self, octets: &[u8]) {
+        self.unsigned(octets.len() as u64);
+        self.0.extend_from_slice(octets);
+    }
+
     pub(crate) fn list<T: Form>(&mut self, list: &[T]) {
         self.unsigned(list.len() as u64);
         for value in list {
@@ -95,13 +101,17 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn text(&mut self, bytes_max: usize) -> Result<&'a str, BadSettlement> {
+        core::str::from_utf8(self.octets(bytes_max)?).map_err(|_| BadSettlement::Malformed)
+    }
+
+    pub(crate) fn octets(&mut self, bytes_max: usize) -> Result<&'a [u8], BadSettlement> {
         let length: usize = self.narrow()?;
         if length > bytes_max {
             return Err(BadSettlement::Malformed);
         }
         let (head, tail) = self.0.split_at_checked(length).ok_or(BadSettlement::Malformed)?;
         self.0 = tail;
-        core::str::from_utf8(head).map_err(|_| BadSettlement::Malformed)
+        Ok(head)
     }
 
     pub(crate) fn list<T: Form>(

@@ -42,7 +42,8 @@ pub use price::{price, records};
 pub use rate::{Overflow, Rated, rate};
 pub use revision::{RevisedRate, in_force};
 pub use settlement::{
-    BadSettlement, CALLER_NUMBER_MAX, Caller, EXCHANGES_MAX, FORWARDS_MAX, Forwarder, Hop,
-    LEVELS_MAX, Level, Part, PriceRef, SETTLEMENT_VERSION, Settlement, Wait,
+    BadSettlement, CALLER_NUMBER_MAX, CLASS_MAX, Caller, EXCHANGES_MAX, FORWARDS_MAX, Forwarder,
+    Hop, LEVELS_MAX, Level, Part, PriceRef, SETTLEMENT_VERSION, Settlement, Wait, add_class,
+    classes,
 };
 pub use terms::{BadTerms, Terms, VAT_PPM_MAX};

@@ -14,8 +14,10 @@ use strowger_model::{
 };
 
 /// Version of the form; the first byte.
-pub const SETTLEMENT_VERSION: u8 = 8;
-/// The one before, which knew no packets of money; still read.
+pub const SETTLEMENT_VERSION: u8 = 9;
+/// The same without a class; written where there is none, so that a release before it reads it.
+const SETTLEMENT_VERSION_8: u8 = 8;
+/// The one before that, which knew no packets of money; still read.
 const SETTLEMENT_VERSION_7: u8 = 7;
 /// The one before that, which knew no commissions; still read.
 const SETTLEMENT_VERSION_6: u8 = 6;
@@ -33,6 +35,11 @@ pub const LEVELS_MAX: usize = 16;
 /// Most exchange rates: of what each level and each hop may cost, for each payer of another
 /// currency; a call in more currencies than this pays no commissions of profit.
 pub const EXCHANGES_MAX: usize = 16;
+/// Most octets of a class.
+pub const CLASS_MAX: usize = 512;
+/// Most octets that a class takes in the form beside its own.
+const CLASS_HEAD: usize = 2;
+
 /// Bytes that are made room for at once: for what stands before the payers, and for one of these.
 const HEAD_USUAL: usize = 80;
 const TERMS_USUAL: usize = 40;
@@ -74,6 +81,9 @@ pub struct Settlement {
     /// What costs in other currencies are worth to payers whose agents earn a part of the profit:
     /// currency of the cost, and into which; at most [`EXCHANGES_MAX`].
     pub exchanges: Vec<(Currency, Exchange)>,
+    /// What a RADIUS server wants to hear again when it is told of the call (RFC 2865 5.25), as
+    /// [`crate::classes`] has it; at most [`CLASS_MAX`] octets, and none where there is no room.
+    pub class: Vec<u8>,
 }
 
 /// Who called.
@@ -172,6 +182,7 @@ impl Settlement {
             hops: Vec::new(),
             parts: Vec::new(),
             exchanges: Vec::new(),
+            class: Vec::new(),
         }
     }
 
@@ -190,7 +201,7 @@ impl Settlement {
         self.check()?;
         let terms = self.levels.len() + self.hops.len() + self.parts.len();
         let mut out = Writer(Vec::with_capacity(HEAD_USUAL + terms * TERMS_USUAL));
-        out.byte(SETTLEMENT_VERSION);
+        out.byte(SETTLEMENT_VERSION_8);
         out.signed(self.tenant.0);
         out.unsigned(self.hold);
         out.unsigned(self.snapshot);
@@ -205,6 +216,14 @@ impl Settlement {
         out.list(&self.parts);
         out.list(&self.exchanges);
         self.packet.write(&mut out);
+        // A call must not fail for a word that only its accounting lacks.
+        let with_class = out.0.len() + CLASS_HEAD + self.class.len();
+        if !self.class.is_empty() && self.class.len() <= CLASS_MAX && with_class <= SETTLEMENT_MAX {
+            out.octets(&self.class);
+            if let Some(version) = out.0.first_mut() {
+                *version = SETTLEMENT_VERSION;
+            }
+        }
         if out.0.len() > SETTLEMENT_MAX { Err(BadSettlement::TooLong) } else { Ok(out.0) }
     }
 
@@ -233,6 +252,9 @@ impl Settlement {
         };
         if has_packet {
             settlement.packet = Form::read(&mut input)?;
+        }
+        if version > SETTLEMENT_VERSION_8 {
+            settlement.class = input.octets(CLASS_MAX)?.to_vec();
         }
         settlement.check()?;
         if input.is_empty() { Ok(settlement) } else { Err(BadSettlement::Malformed) }
@@ -303,6 +325,30 @@ impl Settlement {
             terms.check()?;
         }
         Ok(())
+    }
+}
+
+/// The values of a class, each of 1 to 253 octets, in their order: each stands behind its length.
+pub fn classes(class: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = class;
+    core::iter::from_fn(move || {
+        let (length, behind) = rest.split_first()?;
+        let (value, next) = behind.split_at_checked(usize::from(*length))?;
+        rest = next;
+        Some(value)
+    })
+}
+
+/// Adds a value to a class; `false` when there is no room for it.
+pub fn add_class(class: &mut Vec<u8>, value: &[u8]) -> bool {
+    let has_room = class.len() + 1 + value.len() <= CLASS_MAX;
+    match u8::try_from(value.len()) {
+        Ok(length) if length > 0 && has_room => {
+            class.push(length);
+            class.extend_from_slice(value);
+            true
+        }
+        Ok(_) | Err(_) => false,
     }
 }
 

@@ -190,6 +190,7 @@ pub(crate) fn settlements() -> impl Strategy<Value = Settlement> {
             hops,
             parts,
             exchanges: worth(hold),
+            class: if hold % 3 == 0 { vec![1, tenant as u8] } else { Vec::new() },
         },
     )
 }

@@ -19,7 +19,7 @@ use crate::radius::Radius;
 use crate::resolver::{Resolve, located};
 use crate::secret::shown_token;
 use dip::Dip;
-use enumeration::{Enumeration, keep, locate};
+use enumeration::{Enumeration, keep};
 use hook::Hook;
 use kept::Kept;
 use std::collections::BTreeMap;
@@ -186,7 +186,6 @@ impl Sources {
                 Some(hook) => hook.ask(&call).await,
                 None => Err("facts.hook.url is empty".to_owned()),
             },
-            Query::Located(uri) => locate(&self.names, uri).await,
             Query::Place(wanted) => place(&self.names, &wanted).await,
             Query::Radius(call) => match self.radius {
                 Some(radius) => Ok((radius.ask(&call).await?, Duration::ZERO)),

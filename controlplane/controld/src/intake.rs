@@ -256,7 +256,7 @@ impl Intake {
                     to = stored(cursor);
                     if frame.kind == FrameKind::Ended {
                         let new = compose(frame.payload);
-                        events.extend(self.accounting.stops(&new));
+                        events.extend(self.accounting.stops(&new, frame.payload));
                         lines += new.iter().map(|cdr| cdr.charges().count()).sum::<usize>();
                         records.extend(new);
                     } else if frame.kind == FrameKind::Start {

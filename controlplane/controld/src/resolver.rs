@@ -522,7 +522,14 @@ mod tests {
             "target_ban_ms",
         ];
         // What a tenant's accounts may spend together, and what is learnt: in the office and till.
-        let limit = ["tenant_day_max", "tenant_month_max", "learnt_day_times", "learnt_day_min"];
+        let limit = [
+            "tenant_day_max",
+            "tenant_month_max",
+            "learnt_day_times",
+            "learnt_day_min",
+            "day_talk_ms_max",
+            "month_talk_ms_max",
+        ];
         let limit = limit.map(|name| format!("limit.{name}"));
         let guard = guard.map(|name| format!("guard.{name}"));
         let books = "books.audit_hour".to_owned();

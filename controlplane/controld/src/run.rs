@@ -262,8 +262,9 @@ impl Plant {
         calendar::load_learnt(&mut office, &learnt.map_err(|e| chain(&e))?);
         let from_us = calendar::earliest_us(&calendars);
         for usage in reader.usage(from_us).await.map_err(|e| chain(&e))? {
-            office.load_spent(usage.account, usage.from_us, usage.amount, now);
+            office.load_spent(usage.account, usage.from_us, (usage.amount, usage.talk_ms), now);
         }
+        statistic::recall_addresses(&mut office, &reader, now_us).await.map_err(|e| chain(&e))?;
         renewal::renew(&store, &compiled.world, now_us).await.map_err(|e| chain(&e))?;
         let from_us = now_us.saturating_sub(ALLOWANCES_US);
         for given in reader.allowances(from_us).await.map_err(|e| chain(&e))? {

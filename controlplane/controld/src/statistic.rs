@@ -2,6 +2,7 @@
 
 use crate::run::{Until, chain};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 use strowger_model::{TenantId, Zone};
 use strowger_office::{Office, PastCall, PastLeg};
@@ -73,6 +74,31 @@ pub(crate) async fn recall_shared(
     };
     let calls: Vec<PastCall> = calls.into_iter().map(past).collect();
     office.recall_shared(&calls);
+    Ok(())
+}
+
+/// Learns at boot what came from addresses in the windows of now, where calls by address are capped.
+///
+/// # Errors
+/// [`StoreError`].
+pub(crate) async fn recall_addresses(
+    office: &mut Office,
+    reader: &Reader,
+    now_us: i64,
+) -> Result<(), StoreError> {
+    let world = Arc::clone(office.world());
+    let mut windows: BTreeMap<TenantId, i64> = BTreeMap::new();
+    for account in world.accounts() {
+        if let Some(caps) = office.address_caps(account.id) {
+            windows.insert(account.tenant, caps.window_us(now_us).0);
+        }
+    }
+    for (tenant, from_us) in windows {
+        for known in reader.address_use(tenant, from_us).await? {
+            let sums = (known.calls, known.talk_ms, known.cost);
+            office.load_address(known.account, (known.source, now_us), sums, clock::monotonic());
+        }
+    }
     Ok(())
 }
 

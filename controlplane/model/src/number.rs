@@ -93,6 +93,16 @@ impl Digits {
         self.len == 0
     }
 
+    /// The same without its last character; the empty prefix stays what it is.
+    #[must_use]
+    pub fn without_last(mut self) -> Digits {
+        self.len = self.len.saturating_sub(1);
+        if let Some(last) = self.text.get_mut(usize::from(self.len)) {
+            *last = 0;
+        }
+        self
+    }
+
     /// Whether this number begins with `prefix`.
     #[must_use]
     pub fn has_prefix(&self, prefix: &Digits) -> bool {

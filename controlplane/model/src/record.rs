@@ -305,15 +305,23 @@ pub struct Costs {
     pub other: Option<(Amount, Currency)>,
 }
 
-/// The sum of charges without tax; `None` of none, in several currencies, or too large.
-fn total<'a>(charges: impl Iterator<Item = &'a Charge>) -> Option<(Amount, Currency)> {
-    let mut sum: Option<(Amount, Currency)> = None;
+/// An amount of a currency.
+type Priced = (Amount, Currency);
+
+/// The sum of charges without tax, each as `value` has it; `None` of none, in several currencies,
+/// too large, or where one has no value.
+fn total<'a>(
+    charges: impl Iterator<Item = &'a Charge>,
+    value: &dyn Fn(&Charge) -> Option<Priced>,
+) -> Option<Priced> {
+    let mut sum: Option<Priced> = None;
     for charge in charges {
-        let (before, currency) = sum.unwrap_or((Amount::ZERO, charge.currency));
-        if currency != charge.currency {
+        let (net, own) = value(charge)?;
+        let (before, currency) = sum.unwrap_or((Amount::ZERO, own));
+        if currency != own {
             return None;
         }
-        sum = Some((Amount(before.0.checked_add(charge.net.0)?), currency));
+        sum = Some((Amount(before.0.checked_add(net.0)?), currency));
     }
     sum
 }
@@ -322,23 +330,30 @@ impl Cdr {
     /// Its five costs.
     #[must_use]
     pub fn costs(&self) -> Costs {
+        self.costs_by(&|charge| Some((charge.net, charge.currency)))
+    }
+
+    /// The same with each charge as `value` has it: in one currency, say.
+    #[must_use]
+    pub fn costs_by(&self, value: &dyn Fn(&Charge) -> Option<(Amount, Currency)>) -> Costs {
         let paid = self.levels.last().or(self.customer.as_ref());
         let agents = self.commissions.iter().filter(|charge| charge.payee.is_none());
         let owed: Vec<&Charge> = self.supplier.iter().chain(agents).collect();
         let company = paid.and_then(|paid| {
+            let (net, currency) = value(paid)?;
             let owed = match owed.is_empty() {
-                true => (Amount::ZERO, paid.currency),
-                false => total(owed.into_iter())?,
+                true => (Amount::ZERO, currency),
+                false => total(owed.into_iter(), value)?,
             };
-            let left = paid.net.0.checked_sub(owed.0.0)?;
-            (owed.1 == paid.currency).then_some((Amount(left), paid.currency))
+            let left = net.0.checked_sub(owed.0.0)?;
+            (owed.1 == currency).then_some((Amount(left), currency))
         });
         Costs {
-            enduser: total(self.customer.iter()),
-            provider: total(self.supplier.iter()),
-            sales: total(self.commissions.iter()),
+            enduser: total(self.customer.iter(), value),
+            provider: total(self.supplier.iter(), value),
+            sales: total(self.commissions.iter(), value),
             company,
-            other: total(self.levels.last().into_iter()),
+            other: total(self.levels.last().into_iter(), value),
         }
     }
 

@@ -651,16 +651,19 @@ pub enum RouteOrder {
     Rotation,
     /// Each as often as its weight says, counted call by call.
     Share,
+    /// The one with the most free lines first.
+    Lines,
 }
 
 impl RouteOrder {
     /// All.
-    pub const ALL: [RouteOrder; 5] = [
+    pub const ALL: [RouteOrder; 6] = [
         RouteOrder::Weight,
         RouteOrder::Price,
         RouteOrder::Quality,
         RouteOrder::Rotation,
         RouteOrder::Share,
+        RouteOrder::Lines,
     ];
 
     /// Its word.
@@ -672,6 +675,7 @@ impl RouteOrder {
             RouteOrder::Quality => "quality",
             RouteOrder::Rotation => "rotation",
             RouteOrder::Share => "share",
+            RouteOrder::Lines => "lines",
         }
     }
 

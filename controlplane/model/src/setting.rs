@@ -31,6 +31,8 @@ use core::fmt;
 
 /// Most statuses in one list.
 pub const SETTING_STATUSES_MAX: usize = 64;
+/// Most programs in one list.
+pub const SETTING_PROGRAMS_MAX: usize = 32;
 /// Longest text of a value, bytes.
 pub const SETTING_VALUE_MAX: usize = 512;
 /// What stands for no value of its own.
@@ -123,6 +125,8 @@ pub enum SettingKind {
     Sum,
     /// Names of voice codecs with commas between, none of them twice.
     Codecs,
+    /// Names of programs as they call themselves, with commas between; none is `none`.
+    Programs,
 }
 
 impl SettingKind {
@@ -140,6 +144,7 @@ impl SettingKind {
             SettingKind::Price => "price",
             SettingKind::Sum => "sum",
             SettingKind::Codecs => "codecs",
+            SettingKind::Programs => "programs",
         }
     }
 
@@ -170,6 +175,7 @@ impl SettingKind {
                 sum.map(|sum| SettingValue::Sum(Sum(sum)))
             }
             SettingKind::Codecs => codecs(text).map(SettingValue::Codecs),
+            SettingKind::Programs => programs(text).map(SettingValue::Programs),
         }
     }
 }
@@ -192,6 +198,9 @@ impl fmt::Display for SettingKind {
             SettingKind::Price => f.write_str("a price per minute like 0.05"),
             SettingKind::Sum => f.write_str("a sum of money like 250 or 9.50"),
             SettingKind::Codecs => f.write_str("1 to 8 voice codecs like G729,PCMA"),
+            SettingKind::Programs => {
+                f.write_str("names of programs like Acme SBC,FreePBX, or none")
+            }
         }
     }
 }
@@ -214,6 +223,17 @@ fn statuses(text: &str) -> Option<Vec<u16>> {
     all.sort_unstable();
     all.dedup();
     (all.len() <= SETTING_STATUSES_MAX).then_some(all)
+}
+
+fn programs(text: &str) -> Option<Vec<String>> {
+    if text == "none" {
+        return Some(Vec::new());
+    }
+    let all: Vec<&str> = text.split(',').map(str::trim).collect();
+    let is_name =
+        |name: &&str| !name.is_empty() && name.bytes().all(|b| (b' '..=b'~').contains(&b));
+    let fits = all.len() <= SETTING_PROGRAMS_MAX && all.iter().all(is_name);
+    fits.then(|| all.into_iter().map(str::to_owned).collect())
 }
 
 fn codecs(text: &str) -> Option<Vec<VoiceCodec>> {
@@ -260,6 +280,8 @@ pub enum SettingValue {
     Sum(Sum),
     /// Voice codecs, the best first.
     Codecs(Vec<VoiceCodec>),
+    /// Programs, as they call themselves.
+    Programs(Vec<String>),
 }
 
 /// A sum of money in whichever currency it is about, 1e-9 of its unit: a setting may be for
@@ -285,6 +307,8 @@ impl fmt::Display for SettingValue {
             SettingValue::Number(number) => number.fmt(f),
             SettingValue::Statuses(list) if list.is_empty() => f.write_str("none"),
             SettingValue::Words(list) if list.is_empty() => f.write_str("none"),
+            SettingValue::Programs(list) if list.is_empty() => f.write_str("none"),
+            SettingValue::Programs(list) => f.write_str(&list.join(",")),
             SettingValue::Words(list) => f.write_str(&list.join(",")),
             SettingValue::Statuses(list) => {
                 let texts: Vec<String> = list.iter().map(u16::to_string).collect();
@@ -508,6 +532,35 @@ pub enum FailoverMode {
     All,
 }
 
+/// What a called subscriber's phones see in To (spec NUM-INT-01, `rewriteinternalcalled`).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum CalledShown {
+    /// The user of the contact.
+    #[default]
+    Contact,
+    /// What the caller dialled.
+    Received,
+    /// The subscriber's user name.
+    Username,
+    /// Its first number.
+    Number,
+    /// The one of its numbers that was called, else the first.
+    Best,
+}
+
+/// When a caller who talks with a trunk is put through to another one (spec FAIL-04,
+/// `rerouteconnected`).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum Answered {
+    /// Never.
+    #[default]
+    Never,
+    /// When the trunk fails.
+    Fault,
+    /// Whenever it ends the call.
+    Any,
+}
+
 /// What becomes of a call whose request names a domain that is none of ours (spec C-RTE-03,
 /// `fwdtootherdomains`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
@@ -613,7 +666,8 @@ macro_rules! counts {
                         | SettingValue::Words(_)
                         | SettingValue::Price(_)
                         | SettingValue::Sum(_)
-                        | SettingValue::Codecs(_),
+                        | SettingValue::Codecs(_)
+                        | SettingValue::Programs(_),
                     )
                     | None => None,
                 }
@@ -675,6 +729,16 @@ impl Typed for Vec<VoiceCodec> {
 
     fn value(&self) -> Option<SettingValue> {
         Some(SettingValue::Codecs(self.clone()))
+    }
+}
+
+impl Typed for Vec<String> {
+    fn of(value: Option<&SettingValue>) -> Option<Vec<String>> {
+        if let Some(SettingValue::Programs(list)) = value { Some(list.clone()) } else { None }
+    }
+
+    fn value(&self) -> Option<SettingValue> {
+        Some(SettingValue::Programs(self.clone()))
     }
 }
 
@@ -759,11 +823,16 @@ worded! {
     }
     RouteOrder ORDER_WORDS {
         Weight => "weight", Price => "price", Quality => "quality", Rotation => "rotation",
-        Share => "share"
+        Share => "share", Lines => "lines"
     }
     FailoverMode FAILOVER_WORDS {
         Usual => "usual", Silence => "silence", Fault => "fault", All => "all"
     }
+    CalledShown CALLED_SHOWN_WORDS {
+        Contact => "contact", Received => "received", Username => "username", Number => "number",
+        Best => "best"
+    }
+    Answered ANSWERED_WORDS { Never => "never", Fault => "fault", Any => "any" }
     Redirect REDIRECT_WORDS {
         Fail => "fail", Pass => "pass", Number => "number", Domain => "domain",
         Reroute => "reroute", Forward => "forward"

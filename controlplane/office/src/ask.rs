@@ -8,12 +8,13 @@ use core::mem::take;
 use std::sync::Arc;
 use strowger_billing::FORWARDS_MAX;
 use strowger_link::{
-    Answer, AnswerBody, Ask, AskBody, AskId, Down, Extended, Grant, Octets, Tick, TransferAsk,
+    Answer, AnswerBody, Ask, AskBody, AskId, Down, Extended, Grant, Octets, RerouteAsk, Tick,
+    TransferAsk,
 };
 use strowger_model::{AccountId, AllowanceId, Amount, RingGroupId, SubscriberId};
 use strowger_routing::{
     AdmitPlan, Decision, Facts, NO_LEASE, NonceUse, Plan, Refusal, TalkTime, Verdict, decide,
-    finish, picked_up, register, reject, request, transferred,
+    finish, picked_up, register, reject, request, rerouted, transferred,
 };
 use strowger_till::Output as Said;
 use strowger_till::{Event, HoldId};
@@ -32,6 +33,10 @@ impl Office {
             AskBody::Transfer(transfer) => {
                 self.counts.calls += 1;
                 self.decide_transfer(ask, transfer, (now, wall_us))
+            }
+            AskBody::Reroute(asked) => {
+                self.counts.calls += 1;
+                self.decide_reroute(ask, asked, (now, wall_us))
             }
             AskBody::Register(_) => {
                 self.counts.registrations += 1;
@@ -116,6 +121,26 @@ impl Office {
         }
     }
 
+    /// A trunk that had answered is gone: the call goes elsewhere, as one of its own.
+    pub(crate) fn decide_reroute(
+        &mut self,
+        ask: &Ask,
+        asked: &RerouteAsk,
+        times: (Tick, i64),
+    ) -> Option<Answer> {
+        match rerouted(ask, asked) {
+            Ok((call, again)) => {
+                let so_far = SoFar { again: Some(again), ..SoFar::default() };
+                self.answer_once(&call, |office| office.consider(&call, so_far, times))
+            }
+            Err(refusal) => {
+                self.counts.refused += 1;
+                let refuse = refusal.refuse(false, Octets::default());
+                Some(Answer { ask: ask.id, body: AnswerBody::Refuse(refuse) })
+            }
+        }
+    }
+
     /// Decides on a call of `sender`, or of whoever shows to be who it is; `None` while it waits
     /// for somebody outside.
     pub(crate) fn decide_call(
@@ -138,14 +163,18 @@ impl Office {
         loop {
             let (standing, shared) = (Arc::clone(&self.standing), Arc::clone(&self.shared));
             let (known, unable) = (take(&mut so_far.known), take(&mut so_far.unable));
-            let sender = so_far.sender;
+            let (sender, again) = (so_far.sender, take(&mut so_far.again));
             let known = Some(known);
-            let facts = Facts { known, sender, unable, standing, shared, ..Facts::default() };
-            let decision = decide(&self.world, &self.locations, ask, &facts, now, wall_us);
+            let facts = Facts { known, sender, again, unable, standing, shared, explain: false };
+            let mut decision = decide(&self.world, &self.locations, ask, &facts, now, wall_us);
             // Given up before it is changed, so that nothing is copied.
             drop((facts.standing, facts.shared));
             so_far.known = facts.known.unwrap_or_default();
             so_far.unable = facts.unable;
+            so_far.again = facts.again;
+            if let (Verdict::Go(plan), Some(_)) = (&mut decision.verdict, &so_far.again) {
+                plan.follows();
+            }
             if let Verdict::Need(query) = decision.verdict {
                 // Each round knows a fact more, until no more are asked for.
                 so_far = self.park(ask, so_far, query, (now, wall_us))?;
@@ -206,9 +235,10 @@ impl Office {
                 if let Some(admit) = &plan.admit {
                     self.note_crowd(admit, now);
                 }
+                let line = sent.as_ref().map(|sent| sent.trunk);
                 self.note_sent(sent, wall_us);
                 self.note_shared(shared, wall_us);
-                self.note_live(ask, &plan, wall_us);
+                self.note_live(ask, &plan, line, wall_us);
                 finish(plan, granted)
             }
             Err(refusal) => {
@@ -264,7 +294,8 @@ impl Office {
         beside: (Option<AllowanceId>, Option<AllowanceId>),
         now: Tick,
     ) -> Result<TalkTime, TillRefusal> {
-        let event = Event::Admit(money::admit(self.node, ask.id, plan, beside, ask.wall_us));
+        let who = (ask.id, ask.hints.source.ip());
+        let event = Event::Admit(money::admit(self.node, who, plan, beside, ask.wall_us));
         self.till.handle(event, ms(now));
         let mut outcome = Err(TillRefusal::Malformed);
         while let Some(output) = self.till.poll_output() {

@@ -23,7 +23,7 @@ use super::{Office, Output};
 use std::collections::{BTreeMap, BTreeSet};
 use strowger_link::{Ask, AskBody, AskId, Down, MS, Tick};
 use strowger_model::{AccountId, SubscriberId};
-use strowger_routing::{Fact, Finding, Lack, Query};
+use strowger_routing::{Again, Fact, Finding, Lack, Query};
 
 /// Most asks that wait at once.
 pub const WAITING_MAX: usize = 4_096;
@@ -51,6 +51,8 @@ pub struct Search {
 pub(crate) struct SoFar {
     /// Who calls, if that is known without credentials.
     pub(crate) sender: Option<SubscriberId>,
+    /// It was answered, and is to go elsewhere.
+    pub(crate) again: Option<Again>,
     /// What was found out.
     pub(crate) known: Vec<Fact>,
     /// Who cannot pay for forwards.
@@ -195,6 +197,7 @@ impl Office {
             AskBody::Redirected(asked) => self.decide_redirect(&ask, asked, so_far, times),
             AskBody::Call(_)
             | AskBody::Transfer(_)
+            | AskBody::Reroute(_)
             | AskBody::Pickup(_)
             | AskBody::Extend(_)
             | AskBody::Register(_)

@@ -161,7 +161,7 @@ impl Guard {
 }
 
 /// The network that one host can use freely.
-fn network_of(source: IpAddr) -> (IpAddr, u8) {
+pub(crate) fn network_of(source: IpAddr) -> (IpAddr, u8) {
     match source.to_canonical() {
         IpAddr::V4(ip) => (IpAddr::V4(ip), 32),
         IpAddr::V6(ip) => (IpAddr::V6((ip.to_bits() >> 64 << 64).into()), 64),

@@ -61,7 +61,8 @@ use strowger_model::{
     Account, AccountId, Allowance, Amount, Binding, Cdr, SourceMatch, TenantId, TrunkId,
 };
 use strowger_routing::{
-    Holder, Locations, Plan, SharedCalls, Standing, TalkTime, Trace, Verdict, World, upstreams,
+    AddressCaps, Holder, Locations, Plan, SharedCalls, Standing, TalkTime, Trace, Verdict, World,
+    upstreams,
 };
 use strowger_till::Output as Said;
 use strowger_till::{
@@ -163,6 +164,8 @@ pub struct Office {
     callers: Callers,
     /// Called numbers at which calls come to nothing.
     targets: Targets,
+    /// Calls by address are capped for somebody.
+    has_address_caps: bool,
     /// When a warning of many calls was given last, by whose they are.
     crowded: BTreeMap<Option<TenantId>, Tick>,
     /// How trunks did lately; shared with a decision only while that is made.
@@ -177,8 +180,8 @@ pub type Used = (u64, Amount);
 /// What the records of an attempt do to the till. Records that charge nobody only give its hold
 /// back, if it
 /// ever had one: a refused attempt had none, and that is no alarm.
-fn settlement(node: u32, record: &Cdr, parts: &[Cdr]) -> Event {
-    let settle = money::settle(node, record, parts);
+fn settlement(node: u32, record: &Cdr, parts: &[Cdr], caps: Option<AddressCaps>) -> Event {
+    let settle = money::settle(node, record, parts, caps);
     // Its table went with the host: a boot before its record came could not know of its hold.
     let unheld = record.outcome.reason == Reason::HostLost as u8;
     match (settle.lines.is_empty(), record.is_answered()) {
@@ -248,6 +251,7 @@ impl Office {
         let mut wanted = Upstreams::default();
         wanted.set(upstreams(&world));
         let senders = senders(&world);
+        let has_address_caps = limit::has_address_caps(&world);
         let mut office = Office {
             node,
             world,
@@ -267,6 +271,7 @@ impl Office {
             guard: Guard::default(),
             callers: Callers::default(),
             targets: Targets::default(),
+            has_address_caps,
             crowded: BTreeMap::new(),
             standing: Arc::default(),
             shared: Arc::default(),
@@ -280,6 +285,7 @@ impl Office {
         let other_settings = !std::ptr::eq(self.world.settings(), world.settings());
         let (old, old_senders) = (core::mem::replace(&mut self.world, world), self.senders.clone());
         if other_settings {
+            self.has_address_caps = limit::has_address_caps(&self.world);
             self.keeps.again();
         }
         self.upstreams.set(upstreams(&self.world));
@@ -384,7 +390,7 @@ impl Office {
             Up::Started(started) => self.handle_started(&started, now, wall_us),
             Up::Abandoned(ask) => {
                 self.till.handle(Event::Void(HoldId(ask.0)), ms(now));
-                self.live.remove(&ask);
+                self.end_live(ask);
                 self.waiting.forget(ask);
                 self.drain_till();
             }
@@ -437,6 +443,7 @@ impl Office {
     /// does who pays a price of that time: until then it was held at the dearest that it might be.
     fn narrow(&mut self, started: &Started, now: Tick, wall_us: i64) {
         let Ok(settlement) = Settlement::decode(&started.settlement.0) else { return };
+        self.move_line(started.ask, live::line_of(&settlement, started.hop));
         // A redirect that nobody waited for may have added payers as well.
         let is_widened = self.till.is_widened(HoldId(started.ask.0));
         if settlement.parts.is_empty() && !settlement.has_time_classes() && !is_widened {
@@ -507,10 +514,11 @@ impl Office {
     pub fn settle(&mut self, records: &[Cdr], now: Tick) {
         for (record, parts) in money::attempts(records) {
             self.counts.settled += 1;
-            self.live.remove(&AskId(record.ask));
+            self.end_live(AskId(record.ask));
             self.note_trunks(parts);
             self.note_caller(record);
-            self.till.handle(settlement(self.node, record, parts), ms(now));
+            let caps = record.caller.account.and_then(|id| self.address_caps(id));
+            self.till.handle(settlement(self.node, record, parts, caps), ms(now));
             self.drain_till();
         }
     }
@@ -518,7 +526,9 @@ impl Office {
     /// Charges records that a boot reads behind the journal's cursor.
     pub fn replay(&mut self, records: &[Cdr], now: Tick) {
         for (record, parts) in money::attempts(records) {
-            self.till.handle(Event::Replay(money::settle(self.node, record, parts)), ms(now));
+            let caps = record.caller.account.and_then(|id| self.address_caps(id));
+            let settle = money::settle(self.node, record, parts, caps);
+            self.till.handle(Event::Replay(settle), ms(now));
             self.drain_till();
         }
     }
@@ -548,7 +558,7 @@ impl Office {
         }
         if self.till.has_hold(HoldId(facts.ask.0)) {
             let settlement = Settlement::decode(&facts.settlement.0).ok();
-            self.live.insert(facts.ask, live::taken_up(facts, settlement.as_ref()));
+            self.begin_live(live::taken_up(facts, settlement.as_ref()));
         }
     }
 
@@ -563,7 +573,9 @@ impl Office {
         let runs = |facts: &&CallFacts| !facts.is_ended();
         let running: BTreeSet<AskId> = table.iter().filter(runs).map(|facts| facts.ask).collect();
         let known: BTreeSet<AskId> = table.iter().map(|facts| facts.ask).collect();
-        self.live.retain(|ask, _| ask.0 >> 56 != u64::from(shard) || running.contains(ask));
+        let is_over = |ask: &&AskId| ask.0 >> 56 == u64::from(shard) && !running.contains(ask);
+        let over: Vec<AskId> = self.live.keys().filter(is_over).copied().collect();
+        over.into_iter().for_each(|ask| self.end_live(ask));
         let holds = self.till.holds().map(|(hold, _)| hold);
         let gone = holds.filter(|hold| hold.0 >> 56 == u64::from(shard));
         self.doubtful.extend(gone.filter(|hold| !known.contains(&AskId(hold.0))));
@@ -760,6 +772,7 @@ impl Office {
                 AskBody::Redirected(_) => ask.parent.unwrap_or(ask.id),
                 AskBody::Call(_)
                 | AskBody::Transfer(_)
+                | AskBody::Reroute(_)
                 | AskBody::Pickup(_)
                 | AskBody::Extend(_)
                 | AskBody::Register(_)
@@ -790,13 +803,13 @@ impl Office {
         }
     }
 
-    fn note_live(&mut self, ask: &Ask, plan: &Plan, wall_us: i64) {
+    fn note_live(&mut self, ask: &Ask, plan: &Plan, line: Option<TrunkId>, wall_us: i64) {
         if self.live.len() < LIVE_MAX
             && let AskBody::Call(call) = &ask.body
         {
             let parties = Settlement::parties(&plan.go.settlement.0).ok();
             let entry = live::begin(ask, call, parties, plan.go_on, wall_us);
-            self.live.insert(ask.id, entry);
+            self.begin_live(LiveCall { line, ..entry });
         }
     }
 
@@ -836,7 +849,7 @@ impl Office {
             }
             Said::Lengthened(granted) => self.lengthen(granted),
             Said::Expired(hold) => {
-                self.live.remove(&AskId(hold.0));
+                self.end_live(AskId(hold.0));
             }
             Said::Adjusted { .. }
             | Said::AdjustRefused { .. }

@@ -3,9 +3,10 @@
 
 use super::{Office, Output, money, ms};
 use crate::caller::{Caller, Heard};
+use std::net::IpAddr;
 use strowger_link::{Reason, Tick};
 use strowger_model::{Account, AccountId, Amount, Cdr, Digits, TenantId};
-use strowger_routing::{AdmitPlan, CallerAt, LimitOf};
+use strowger_routing::{AddressCaps, AdmitPlan, CallerAt, LimitOf, World};
 use strowger_till::{AccountKey, Event, Learning, PERIODS, Spent};
 
 /// A warning of many calls is given once in so long, nanoseconds.
@@ -36,6 +37,16 @@ pub struct Crowd {
     pub calls: u32,
 }
 
+/// Whether calls by address are capped for anybody.
+pub(crate) fn has_address_caps(world: &World) -> bool {
+    world.settings().any(|set| {
+        let limit = &set.limit;
+        limit.address_calls_max > 0
+            || limit.address_talk_ms_max > 0
+            || limit.address_spend_max.is_some()
+    })
+}
+
 impl Office {
     /// Tells the till of an account with its balance in the books; a known one only takes the
     /// settings.
@@ -43,6 +54,7 @@ impl Office {
         let limits = money::Limits {
             day_max: self.day_max(account),
             learning: self.learning(account),
+            talk_ms_max: self.talk_ms_max(account),
             counts: self.counts_in_tenant(account),
         };
         self.till.handle(Event::Load(money::load(self.node, account, limits, posted)), ms(now));
@@ -66,6 +78,38 @@ impl Office {
         let set = &self.world.account_settings(account.id).limit;
         let least = set.learnt_day_min.amount(account.currency);
         (set.learnt_day_times > 0).then_some(Learning { times: set.learnt_day_times, least })
+    }
+
+    /// How long the calls of a day and of a month may talk that an account makes (spec fraud check
+    /// 18).
+    fn talk_ms_max(&self, account: &Account) -> [Option<u64>; PERIODS] {
+        let set = &self.world.account_settings(account.id).limit;
+        [set.day_talk_ms_max, set.month_talk_ms_max].map(|most| (most > 0).then_some(most))
+    }
+
+    /// The caps of addresses for calls of an account, if any are set for anybody.
+    #[must_use]
+    pub fn address_caps(&self, account: AccountId) -> Option<AddressCaps> {
+        if !self.has_address_caps {
+            return None;
+        }
+        let row = self.world.account(account)?;
+        let tenant = self.world.tenant(row.tenant)?;
+        AddressCaps::of(self.world.account_settings(account), tenant, row)
+    }
+
+    /// At boot: what the records in the database say of an address, for calls of an account that
+    /// began at `at_us` or later in that window.
+    pub fn load_address(
+        &mut self,
+        account: AccountId,
+        began: (IpAddr, i64),
+        sums: (u32, u64, Amount),
+        now: Tick,
+    ) {
+        let Some(caps) = self.address_caps(account) else { return };
+        self.till.handle(Event::Window(money::window(&caps, began, sums)), ms(now));
+        self.drain_till();
     }
 
     /// Whether what an account spends counts in what its tenant may spend.
@@ -111,10 +155,16 @@ impl Office {
     }
 
     /// At boot, behind [`Office::load`] and in order of time: what the database has counted for
-    /// calls that began at `at_us`.
-    pub fn load_spent(&mut self, account: AccountId, at_us: i64, charge: Amount, now: Tick) {
+    /// calls that began at `at_us`, and how long those talked that it made.
+    pub fn load_spent(
+        &mut self,
+        account: AccountId,
+        at_us: i64,
+        (charge, talk_ms): (Amount, u64),
+        now: Tick,
+    ) {
         let key = AccountKey { node: self.node, account };
-        self.till.handle(Event::Spent { key, at_us, charge }, ms(now));
+        self.till.handle(Event::Spent { key, at_us, charge, talk_ms }, ms(now));
         self.drain_till();
     }
 

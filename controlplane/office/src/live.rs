@@ -1,7 +1,9 @@
 //! Calls that run now, for people to look at; nothing is decided by them (spec MON-CALLS-01).
 
+use super::Office;
 use std::collections::BTreeMap;
-use strowger_billing::{Caller, Settlement, sides_heard};
+use std::sync::Arc;
+use strowger_billing::{Caller, PriceRef, Settlement, sides_heard};
 use strowger_link::{
     Ask, AskId, CallAsk, CallFacts, Fact, LegId, Live, LiveState, RecordId, Sounds, Tick,
 };
@@ -42,6 +44,8 @@ pub struct LiveCall {
     /// How it sounds by now, the caller's side first; `None` when it is not relayed, or was not
     /// heard yet.
     pub sound: Option<Box<[CdrMedia; 2]>>,
+    /// The trunk whose line it has: the first that it was sent to, then the one that answered.
+    pub line: Option<TrunkId>,
 }
 
 pub(crate) fn begin(
@@ -68,6 +72,7 @@ pub(crate) fn begin(
         answered_us: None,
         go_on,
         sound: None,
+        line: None,
     }
 }
 
@@ -90,7 +95,9 @@ pub(crate) fn taken_up(facts: &CallFacts, settlement: Option<&Settlement>) -> Li
         answered_us: None,
         go_on: false,
         sound: None,
+        line: None,
     };
+    call.line = settlement.zip(facts.answered_hop()).and_then(|(s, hop)| line_of(s, hop));
     for fact in &facts.facts {
         if let Fact::Began(began) = fact {
             call.called.clone_from(&began.received);
@@ -103,6 +110,38 @@ pub(crate) fn taken_up(facts: &CallFacts, settlement: Option<&Settlement>) -> Li
         }
     }
     call
+}
+
+/// The trunk of the branch that answered, by its price.
+pub(crate) fn line_of(settlement: &Settlement, hop: u8) -> Option<TrunkId> {
+    let hop = PriceRef::of(hop).hop?;
+    settlement.hops.get(usize::from(hop)).map(|hop| hop.trunk)
+}
+
+impl Office {
+    pub(crate) fn begin_live(&mut self, call: LiveCall) {
+        let (ask, line) = (call.ask, call.line);
+        self.end_live(ask);
+        self.live.insert(ask, call);
+        if let Some(trunk) = line {
+            Arc::make_mut(&mut self.standing).line_taken(trunk);
+        }
+    }
+
+    pub(crate) fn end_live(&mut self, ask: AskId) {
+        if let Some(trunk) = self.live.remove(&ask).and_then(|call| call.line) {
+            Arc::make_mut(&mut self.standing).line_freed(trunk);
+        }
+    }
+
+    /// A call was answered by way of `line`.
+    pub(crate) fn move_line(&mut self, ask: AskId, line: Option<TrunkId>) {
+        let Some(call) = self.live.get_mut(&ask).filter(|call| call.line != line) else { return };
+        let before = core::mem::replace(&mut call.line, line);
+        let standing = Arc::make_mut(&mut self.standing);
+        before.into_iter().for_each(|trunk| standing.line_freed(trunk));
+        line.into_iter().for_each(|trunk| standing.line_taken(trunk));
+    }
 }
 
 /// How some calls sound by now; the latest word on each counts.

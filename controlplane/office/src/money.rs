@@ -1,12 +1,15 @@
 //! Between the words of plans, records and settlements and those of the till.
 
+use crate::guard::network_of;
+use crate::standing::TALK_MS_MAX;
+use std::net::IpAddr;
 use strowger_billing::{PriceRef, Settlement, Wait};
 use strowger_link::AskId;
 use strowger_model::{Account, AccountId, AllowanceId, Amount, Cdr, Charge, ChargeKind};
-use strowger_routing::{AdmitPlan, LimitOf, Refusal, TalkTime};
+use strowger_routing::{AddressCaps, AdmitPlan, LimitOf, Refusal, TalkTime};
 use strowger_till::{
     AccountKey, Admit, Adopt, FreeUse, Granted, Growth, HoldId, Learning, LimitAsk, LimitKey, Line,
-    Load, PacketUse, Payer, Settle,
+    Load, PERIODS, PacketUse, Payer, Settle, Span, Talk, WindowAsk, WindowKey, WindowUse,
 };
 
 fn key(node: u32, account: AccountId) -> AccountKey {
@@ -19,13 +22,15 @@ pub(crate) struct Limits {
     /// What its tenant lets any such account spend a day.
     pub(crate) day_max: Option<Amount>,
     pub(crate) learning: Option<Learning>,
+    /// How long its calls of a day and of a month may talk, milliseconds.
+    pub(crate) talk_ms_max: [Option<u64>; PERIODS],
     /// What it spends counts in what its tenant may spend.
     pub(crate) counts: bool,
 }
 
 /// An account as the till needs it.
 pub(crate) fn load(node: u32, account: &Account, limits: Limits, posted: Amount) -> Load {
-    let Limits { day_max, learning, counts } = limits;
+    let Limits { day_max, learning, talk_ms_max, counts } = limits;
     Load {
         key: key(node, account.id),
         posted,
@@ -34,6 +39,7 @@ pub(crate) fn load(node: u32, account: &Account, limits: Limits, posted: Amount)
         per_second_max: account.cps_max,
         tenant: account.tenant,
         spend_max: [[account.day_max, day_max].into_iter().flatten().min(), account.month_max],
+        talk_ms_max,
         growth: account.month_grows_by.map(|by| Growth {
             by,
             to: account.month_grows_to,
@@ -53,7 +59,7 @@ pub(crate) fn levels(node: u32, plan: &AdmitPlan) -> Vec<Payer> {
 /// What the till is asked for a call that began at `at_us`.
 pub(crate) fn admit(
     node: u32,
-    ask: AskId,
+    (ask, source): (AskId, IpAddr),
     plan: &AdmitPlan,
     (free, packet): (Option<AllowanceId>, Option<AllowanceId>),
     at_us: i64,
@@ -70,10 +76,39 @@ pub(crate) fn admit(
         free,
         packet,
         limits: limits.collect(),
+        window: plan.address.map(|caps| WindowAsk {
+            key: window_key(&caps, source),
+            span: span(&caps, at_us),
+            calls_max: caps.calls_max,
+            talk_ms_max: caps.talk_ms_max,
+            spend_max: caps.spend_max,
+        }),
         ms_min: plan.ms_min,
         ms_max: plan.ms_max,
         at_us,
     }
+}
+
+fn window_key(caps: &AddressCaps, source: IpAddr) -> WindowKey {
+    let (network, _) = network_of(source);
+    WindowKey { tenant: caps.tenant, network }
+}
+
+fn span(caps: &AddressCaps, at_us: i64) -> Span {
+    let (from_us, until_us) = caps.window_us(at_us);
+    Span { from_us, until_us, at_us }
+}
+
+/// What calls from an address count, that began at `at_us`.
+pub(crate) fn window(
+    caps: &AddressCaps,
+    (source, at_us): (IpAddr, i64),
+    (calls, talk_ms, spent): (u32, u64, Amount),
+) -> WindowUse {
+    // What nobody counts the worth of costs nothing.
+    let spent = if caps.spend_max.is_some() { spent } else { Amount::ZERO };
+    let (key, span) = (window_key(caps, source), span(caps, at_us));
+    WindowUse { key, span, calls, talk_ms, spent }
 }
 
 pub(crate) const fn limit_key(of: LimitOf) -> LimitKey {
@@ -126,7 +161,7 @@ pub(crate) fn payers(
 
 /// What the records of one attempt do to balances and free time, as one step: its forwards have
 /// records of their own beside the caller's. `parts` is not empty.
-pub(crate) fn settle(node: u32, record: &Cdr, parts: &[Cdr]) -> Settle {
+pub(crate) fn settle(node: u32, record: &Cdr, parts: &[Cdr], caps: Option<AddressCaps>) -> Settle {
     let charges = || parts.iter().flat_map(Cdr::charges);
     // What a packet pays the till says itself.
     let of_account = |charge: &&Charge| charge.kind != ChargeKind::Packet;
@@ -135,6 +170,18 @@ pub(crate) fn settle(node: u32, record: &Cdr, parts: &[Cdr]) -> Settle {
     Settle {
         hold: HoldId(record.ask),
         lines: joined(lines_of(node, charges().filter(of_account))),
+        talks: parts.iter().filter_map(|part| talk(node, part)).collect(),
+        window: caps.and_then(|caps| {
+            let source = record.caller.source?.ip();
+            let talk_ms = parts.iter().filter_map(|part| talk(node, part)).map(|talk| talk.ms);
+            let of_caller = |charge: &&Charge| charge.kind == ChargeKind::Customer;
+            let spent = charges().filter(of_caller).map(|charge| charge.gross.0);
+            let sums =
+                (1, talk_ms.fold(0, u64::saturating_add), spent.fold(0, i64::saturating_add));
+            let (calls, talk_ms, spent) = sums;
+            let began = (source, record.times.started_us);
+            Some(window(&caps, began, (calls, talk_ms, Amount(spent))))
+        }),
         free: used.map(|(allowance, ms)| FreeUse { allowance, ms }),
         packet: parts.iter().find_map(|part| {
             let packet = part.packet.as_ref()?.allowance?;
@@ -142,6 +189,14 @@ pub(crate) fn settle(node: u32, record: &Cdr, parts: &[Cdr]) -> Settle {
         }),
         at_us: record.times.started_us,
     }
+}
+
+/// How long a record's call talked, by who made it.
+fn talk(node: u32, part: &Cdr) -> Option<Talk> {
+    part.times.answered_us?;
+    let account = part.caller.account?;
+    let ms = part.times.talk_ms.min(TALK_MS_MAX);
+    (ms > 0).then_some(Talk { key: key(node, account), ms })
 }
 
 pub(crate) const fn talk_time(granted: Granted) -> TalkTime {
@@ -195,7 +250,13 @@ pub(crate) const fn refused_payer(why: strowger_till::Refusal) -> Option<Account
     use strowger_till::Refusal as Why;
     match why {
         Why::NoCredit(key) | Why::AccountLimit(key) | Why::UnknownAccount(key) => Some(key.account),
-        Why::TenantSpent(_) | Why::Limit(_) | Why::Full | Why::Duplicate | Why::Malformed => None,
+        Why::TalkedOut(key) => Some(key.account),
+        Why::TenantSpent(_)
+        | Why::Limit(_)
+        | Why::Window(_)
+        | Why::Full
+        | Why::Duplicate
+        | Why::Malformed => None,
     }
 }
 
@@ -203,7 +264,12 @@ pub(crate) const fn refusal(why: strowger_till::Refusal) -> Refusal {
     use strowger_till::Refusal as Why;
     match why {
         Why::NoCredit(_) => Refusal::NoCredit,
-        Why::TenantSpent(_) | Why::AccountLimit(_) | Why::Limit(_) | Why::Full => Refusal::Limit,
+        Why::TenantSpent(_)
+        | Why::AccountLimit(_)
+        | Why::TalkedOut(_)
+        | Why::Limit(_)
+        | Why::Window(_)
+        | Why::Full => Refusal::Limit,
         Why::UnknownAccount(_) | Why::Duplicate | Why::Malformed => Refusal::Internal,
     }
 }

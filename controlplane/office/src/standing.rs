@@ -114,7 +114,7 @@ impl Office {
 }
 
 /// Longest talk of one record that counts, milliseconds: what statistics count of it.
-const TALK_MS_MAX: u64 = 30 * 86_400_000;
+pub(crate) const TALK_MS_MAX: u64 = 30 * 86_400_000;
 
 /// What a record adds to the talk of its trunk, on the day that the call began in where its tenant
 /// is; `None` when it adds nothing.

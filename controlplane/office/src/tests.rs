@@ -626,7 +626,7 @@ fn the_limit_of_a_month_has_grown_after_a_restart() {
     let month = |office: &Office| office.spend_max(PAYER, WALL_US)[MONTH];
     assert_eq!(month(&office), Some(euro("0.01")));
     office.load_grown(PAYER, calendar().0[MONTH].before_us, 2, NOW);
-    office.load_spent(PAYER, calendar().0[MONTH].before_us, euro("0.01"), NOW);
+    office.load_spent(PAYER, calendar().0[MONTH].before_us, (euro("0.01"), 0), NOW);
     assert_eq!(month(&office), Some(euro("0.07")));
     assert_eq!(go(&mut office, 7).grant.ms, 60_000);
 }
@@ -671,7 +671,7 @@ fn a_month_s_limit_survives_a_restart_with_its_calls() {
     drop(before);
     // The books have counted the first, the table shows the second.
     let mut after = limited_office("0.12");
-    after.load_spent(PAYER, WALL_US, euro("0.01"), NOW);
+    after.load_spent(PAYER, WALL_US, (euro("0.01"), 0), NOW);
     after.adopt_running(&facts(8, &running.settlement, None), NOW);
     assert_eq!(after.spent(PAYER, WALL_US), [euro("0.01"); 2]);
     let held = after.balance(PAYER).unwrap().spent[MONTH].held;

@@ -3,8 +3,8 @@
 use crate::money;
 use strowger_link::AskId;
 use strowger_model::{AccountId, AllowanceId, TenantId};
-use strowger_routing::{Refusal, Step, TalkTime, Trace};
-use strowger_till::{LimitKey, Refusal as Why};
+use strowger_routing::{Cap, Refusal, Step, TalkTime, Trace};
+use strowger_till::{LimitKey, Refusal as Why, WindowCap};
 
 /// Why an attempt was decided as it was.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,6 +48,8 @@ pub(crate) fn note_refused(trace: &mut Trace, why: Why, payer: Option<AccountId>
         Why::NoCredit(key) => Step::NoCredit { account: key.account.0 },
         Why::TenantSpent(tenant) => Step::TenantSpent { tenant: tenant.0 },
         Why::AccountLimit(key) => Step::LimitReached { account: key.account.0 },
+        Why::TalkedOut(key) => Step::CapReached { account: key.account.0, cap: Cap::Talk as i64 },
+        Why::Window(cap) => Step::CapReached { account, cap: cap_of(cap) as i64 },
         Why::Limit(LimitKey::Subscriber(id)) => Step::SubscriberLimit { subscriber: id.0 },
         Why::Limit(LimitKey::Trunk(id)) => Step::TrunkLimit { trunk: id.0 },
         Why::Limit(LimitKey::Tenant(id)) => Step::TenantLimit { tenant: id.0 },
@@ -59,4 +61,12 @@ pub(crate) fn note_refused(trace: &mut Trace, why: Why, payer: Option<AccountId>
     let cause = refusal.cause();
     trace.note(Step::Refused { sip: cause.sip.into(), q850: cause.q850.into() });
     refusal
+}
+
+const fn cap_of(cap: WindowCap) -> Cap {
+    match cap {
+        WindowCap::Calls => Cap::AddressCalls,
+        WindowCap::Talk => Cap::AddressTalk,
+        WindowCap::Spend => Cap::AddressCost,
+    }
 }

@@ -10,6 +10,7 @@ mod callee;
 mod candidate;
 mod diverted;
 mod fact;
+mod first;
 mod foreign;
 mod forward;
 mod group;
@@ -21,6 +22,7 @@ mod list;
 mod manner;
 mod open;
 mod order;
+mod owner;
 mod pickup;
 mod plan;
 mod ported;
@@ -28,6 +30,7 @@ mod price;
 mod radius;
 mod reached;
 mod redirect;
+mod reroute;
 mod ring;
 mod route;
 mod rule;
@@ -44,8 +47,11 @@ pub use order::Place as RoutePlace;
 pub use pickup::picked_up;
 #[cfg(test)]
 pub(crate) use plan::blank_branch;
-pub use plan::{AdmitPlan, Limit, LimitOf, NO_LEASE, Payer, Plan, TalkTime, finish, reject};
+pub use plan::{
+    AddressCaps, AdmitPlan, Limit, LimitOf, NO_LEASE, Payer, Plan, TalkTime, finish, reject,
+};
 pub use redirect::redirected;
+pub use reroute::rerouted;
 pub(crate) use sender::{Identity, Known, identify, is_home};
 pub use transfer::transferred;
 
@@ -63,7 +69,7 @@ use core::cell::OnceCell;
 use plan::{sender_manner, spoken};
 use sender::Sender;
 use std::sync::Arc;
-use strowger_billing::Settlement;
+use strowger_billing::{Caller, Settlement};
 use strowger_link::{
     Answer, AnswerBody, Ask, AskBody, AskId, CallAsk, Challenge, HeaderField, Manner, Octets,
     Refuse, Registered, Respond, Tick,
@@ -80,12 +86,23 @@ pub struct Facts {
     pub unable: Vec<AccountId>,
     /// Who calls is known: a subscriber who transfers a call that runs.
     pub sender: Option<SubscriberId>,
+    /// It is decided again, because a trunk that had answered is gone.
+    pub again: Option<Again>,
     /// How trunks did lately.
     pub standing: Arc<Standing>,
     /// Who called whom by shared DIDs lately.
     pub shared: Arc<SharedCalls>,
     /// The place of each target of a route is told, with its reasons.
     pub explain: bool,
+}
+
+/// Of a call that was answered, and is to go elsewhere.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Again {
+    /// Who called, as the settlement of the call says.
+    pub caller: Caller,
+    /// Trunks that had it.
+    pub tried: Vec<TrunkId>,
 }
 
 /// A decision, why it is so, and what it used up.

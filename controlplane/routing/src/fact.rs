@@ -24,8 +24,6 @@ pub enum Query {
     Reached(Digits),
     /// What the operator's own program wants done with a call (spec NUM-DIAL-01).
     Hook(Box<AskedCall>),
-    /// Where a SIP URI of another domain leads (spec SIP-DOMAIN-01), as [`Finding::Reached`].
-    Located(String),
     /// Whether a call may be made, by RADIUS (spec RAD-01).
     Radius(Box<AskedCall>),
     /// Where requests to a host go (RFC 3263).
@@ -79,12 +77,15 @@ pub enum HookSays {
 }
 
 /// What a RADIUS server says of a call.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RadiusSays {
     /// It may be made.
     Accept {
         /// And last so long, seconds.
         talk_s: Option<u32>,
+        /// What servers want to hear again when they are told of it, as
+        /// [`strowger_billing::classes`] has it.
+        class: Vec<u8>,
     },
     /// It is refused with this status, 400 to 699.
     Reject(u16),
@@ -134,6 +135,50 @@ pub struct Fact {
     pub query: Query,
     /// What came of it.
     pub finding: Finding,
+}
+
+impl Finding {
+    /// Why it answers none of the questions below: nobody said, or what was said answers another.
+    fn lack(&self) -> Lack {
+        match self {
+            Finding::Unknown(lack) => *lack,
+            Finding::Ported(_)
+            | Finding::Reached(_)
+            | Finding::Hook(_)
+            | Finding::Radius(_)
+            | Finding::Placed(_) => Lack::Failed,
+        }
+    }
+
+    /// The answer to [`Query::Ported`], or why there is none.
+    pub(crate) fn ported(self) -> Result<Option<Target>, Lack> {
+        let Finding::Ported(target) = self else { return Err(self.lack()) };
+        Ok(target)
+    }
+
+    /// The answer to [`Query::Reached`].
+    pub(crate) fn reached(self) -> Result<Option<Reached>, Lack> {
+        let Finding::Reached(reached) = self else { return Err(self.lack()) };
+        Ok(reached.map(|reached| *reached))
+    }
+
+    /// The answer to [`Query::Hook`].
+    pub(crate) fn hook(self) -> Result<HookSays, Lack> {
+        let Finding::Hook(says) = self else { return Err(self.lack()) };
+        Ok(says)
+    }
+
+    /// The answer to [`Query::Radius`].
+    pub(crate) fn radius(self) -> Result<RadiusSays, Lack> {
+        let Finding::Radius(says) = self else { return Err(self.lack()) };
+        Ok(says)
+    }
+
+    /// The answer to [`Query::Place`].
+    pub(crate) fn placed(&self) -> Result<&[Place], Lack> {
+        let Finding::Placed(places) = self else { return Err(self.lack()) };
+        Ok(places)
+    }
 }
 
 impl Lack {
@@ -193,5 +238,23 @@ pub(crate) const fn outsider_word(number: i64) -> Option<&'static str> {
         4 => Some("the name server"),
         5 => Some("RADIUS"),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_to_another_question_is_none() {
+        let none = || Finding::Ported(None);
+        assert_eq!(none().ported(), Ok(None));
+        assert_eq!(none().reached(), Err(Lack::Failed));
+        assert_eq!(none().hook(), Err(Lack::Failed));
+        assert_eq!(none().radius(), Err(Lack::Failed));
+        assert_eq!(none().placed(), Err(Lack::Failed));
+        assert_eq!(Finding::Reached(None).ported(), Err(Lack::Failed));
+        assert_eq!(Finding::Unknown(Lack::Late).hook(), Err(Lack::Late));
+        assert_eq!(Finding::Placed(Vec::new()).placed(), Ok(&[][..]));
     }
 }

@@ -66,8 +66,9 @@ mod world;
 
 pub use caller::{CallerAt, CallerRules};
 pub use decide::{
-    AdmitPlan, Decision, Facts, Limit, LimitOf, NO_LEASE, Payer, Plan, RoutePlace, Sent, TalkTime,
-    Verdict, decide, finish, picked_up, redirected, reject, transferred,
+    AddressCaps, AdmitPlan, Again, Decision, Facts, Limit, LimitOf, NO_LEASE, Payer, Plan,
+    RoutePlace, Sent, TalkTime, Verdict, decide, finish, picked_up, redirected, reject, rerouted,
+    transferred,
 };
 pub use deck::{Deck, Place};
 pub use dry_run::{Caller, DryRun, NoDryRun, dry_run};
@@ -82,7 +83,7 @@ pub use names::{NAME_ADDRESSES_MAX, NAMES_MAX, NamedHost, Names};
 pub use nonce::{NonceCounts, NonceUse};
 pub use page::PageMap;
 pub use perimeter::{OffLimits, Perimeter};
-pub use place::{place_of, resolved};
+pub use place::{place_of, resolved, wanted_of};
 pub use prefix::{Chain, Dictionary, DictionaryFull, PrefixId};
 pub use refusal::Refusal;
 pub use register::register;
@@ -99,6 +100,6 @@ pub use standing::{
     SECOND_TRY_US, Standing, Talked, TalkedDay, Turn, View, local_day,
 };
 pub use tariff::{Found, Taken, TariffDeck, Wanted};
-pub use trace::{Audience, RowNames, Said, Step, TRACE_VERSION, Thing, Trace, aftermath};
+pub use trace::{Audience, Cap, RowNames, Said, Step, TRACE_VERSION, Thing, Trace, aftermath};
 pub use uri::SipUri;
 pub use world::{BuildError, Change, Holder, Listener, Problem, RowName, Rows, World, check_rate};

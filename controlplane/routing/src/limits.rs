@@ -54,6 +54,8 @@ pub const IDENTITY_MAX: usize = 64;
 pub const USERNAME_MAX: usize = 64;
 /// Most organizations that an account or a trunk has as partners.
 pub const PARTNERS_MAX: usize = 256;
+/// Most prefixes in one list of a trunk's precedence.
+pub const PRECEDENCE_PREFIXES_MAX: usize = 64;
 /// Most discounts of one account.
 pub const DISCOUNTS_MAX: usize = 16;
 /// Deepest tree of organizations.
@@ -91,6 +93,9 @@ pub const TURNS_MAX: usize = 4_096;
 
 /// Longest URI of another domain that is called, characters.
 pub const FOREIGN_URI_MAX: usize = 256;
+
+/// Most addresses of another domain that one call tries.
+pub const FOREIGN_ADDRESSES_MAX: usize = 4;
 
 /// Longest trace of one decision, bytes (design of control, 15).
 pub const TRACE_MAX: usize = 512;

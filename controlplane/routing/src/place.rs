@@ -1,14 +1,16 @@
-//! Where a host is that no row names: the next hop of a dialog, or the contact of a redirect.
+//! Where a host is that no row names: the next hop of a dialog, the contact of a redirect, or the
+//! domain of a user who is none of ours.
 //!
 //! What rows name is known already ([`Names`](crate::Names)); all else is asked outside
 //! ([`Query::Place`]) and kept there for as long as its records say. Whatever is said, no address
 //! off limits comes of it: a Contact is a peer's word.
 
 use crate::fact::{Finding, Query};
+use crate::uri::SipUri;
 use crate::world::World;
 use std::net::SocketAddr;
 use strowger_link::{ResolveAsk, Resolved, Transport};
-use strowger_locate::{Wanted, draw};
+use strowger_locate::{Place, Wanted, draw};
 use strowger_model::HostPort;
 
 /// Most addresses of one name that are handed out.
@@ -22,9 +24,25 @@ pub fn place_of(host: &HostPort, transport: Transport) -> Query {
     Query::Place(Box::new(Wanted { host, port: *port, transport, is_secure: false }))
 }
 
+/// A SIP URI as it may be called, and where its requests go; `None` when we call no such URI.
+#[must_use]
+pub fn wanted_of(uri: &str) -> Option<(String, Wanted)> {
+    let parsed = SipUri::parse(uri)?;
+    let transport = match parsed.param("transport") {
+        None => None,
+        Some("udp") => Some(Transport::Udp),
+        Some("tcp") => Some(Transport::Tcp),
+        Some("tls") => Some(Transport::Tls),
+        Some(_) => return None,
+    };
+    let HostPort { name, port } = parsed.host_port();
+    let (host, is_secure) = (name.to_ascii_lowercase(), parsed.is_secure());
+    let transport = if is_secure { Some(Transport::Tls) } else { transport };
+    Some((parsed.without_headers(uri), Wanted { host, port, transport, is_secure }))
+}
+
 /// The addresses that were found, in the order to try; `chance` draws among equals.
-pub(crate) fn drawn(finding: &Finding, transport: Transport, chance: u64) -> Vec<SocketAddr> {
-    let Finding::Placed(places) = finding else { return Vec::new() };
+pub(crate) fn drawn(places: &[Place], transport: Transport, chance: u64) -> Vec<SocketAddr> {
     let fits = draw(places, chance).into_iter().filter(|(of, _)| *of == transport);
     fits.map(|(_, address)| address).collect()
 }
@@ -41,7 +59,8 @@ pub fn resolved(
     let host = HostPort { name: asked.host.clone(), port: asked.port };
     let mut addresses = world.names().targets(&host, transport, chance);
     if addresses.is_empty() {
-        addresses = drawn(finding?, transport, chance);
+        let places = finding?.placed().unwrap_or_default();
+        addresses = drawn(places, transport, chance);
     }
     // Whether a private network may be meant the dataplane says: by where the dialog is.
     addresses.retain(|address| world.perimeter().check(*address, true).is_ok());
@@ -100,7 +119,7 @@ mod tests {
         assert_eq!(said(&world, &host, Some(&found)), Some(all.to_vec()));
         let nobody = Finding::Unknown(crate::fact::Lack::Late);
         assert_eq!(said(&world, &host, Some(&nobody)), Some(Vec::new()));
-        assert_eq!(drawn(&found, Transport::Tcp, 7), Vec::<SocketAddr>::new());
+        assert_eq!(drawn(found.placed().unwrap(), Transport::Tcp, 7), Vec::<SocketAddr>::new());
         let many: Vec<Place> = (0..20).map(|n| place(n, &format!("192.0.2.{n}:5060"))).collect();
         let many = said(&world, &host, Some(&Finding::Placed(many))).unwrap();
         assert_eq!(many.len(), ADDRESSES_MAX);
@@ -111,6 +130,24 @@ mod tests {
         let world = world();
         let at = said(&world, &asked("192.0.2.70", 5099), None);
         assert_eq!(at, Some(vec!["192.0.2.70:5099".to_owned()]));
+    }
+
+    #[test]
+    fn a_uri_says_what_is_asked_for() {
+        let of = |uri: &str| {
+            let (uri, wanted) = wanted_of(uri)?;
+            let Wanted { host, port, transport, is_secure } = wanted;
+            Some(format!("{uri} {host} {port} {transport:?} {is_secure}"))
+        };
+        let check =
+            |uri: &str, expect: Option<&str>| assert_eq!(of(uri).as_deref(), expect, "{uri}");
+        let plain = "sip:bob@Other.test:5080 other.test 5080 None false";
+        check("sip:bob@Other.test:5080?Subject=x", Some(plain));
+        let tcp = "sip:b@o.test;transport=tcp o.test 0 Some(Tcp) false";
+        check("sip:b@o.test;transport=tcp", Some(tcp));
+        check("sips:b@o.test", Some("sips:b@o.test o.test 0 Some(Tls) true"));
+        check("sip:b@o.test;transport=ws", None);
+        check("tel:+44123", None);
     }
 
     #[test]

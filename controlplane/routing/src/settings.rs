@@ -141,6 +141,12 @@ impl Settings {
         self.rows.values().filter(named).filter(is_at).max_by_key(|row| row.depth())
     }
 
+    /// Whether something holds for the settings of anybody.
+    #[must_use]
+    pub fn any(&self, holds: impl Fn(&Profile) -> bool) -> bool {
+        self.profiles.iter().any(|profile| holds(profile))
+    }
+
     /// How many profiles there are.
     #[must_use]
     pub fn profile_count(&self) -> usize {

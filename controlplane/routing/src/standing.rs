@@ -8,6 +8,7 @@
 //! ([`Standing::ended`]), asked when a call is decided. Bounded: the beginning that nobody called
 //! for longest is forgotten first. Short talks are remembered for the second try of their callers.
 
+mod line;
 mod second;
 mod talk;
 mod turn;
@@ -17,6 +18,7 @@ pub use talk::{Talked, TalkedDay, local_day};
 pub use turn::{Due, Turn};
 
 use crate::limits::{DIRECTION_TRUNKS_MAX, DIRECTIONS_MAX, STANDING_TRUNKS_MAX};
+use line::Lines;
 use second::ShortTalks;
 use std::collections::BTreeMap;
 use strowger_model::{Digits, RouteSettings, TrunkId};
@@ -328,6 +330,7 @@ pub struct Standing {
     talk: Talk,
     turns: Turns,
     short: ShortTalks,
+    lines: Lines,
 }
 
 /// What a decision sees of all trunks for one number at one moment.
@@ -405,6 +408,16 @@ impl Standing {
     #[must_use]
     pub fn second_try(&self, pair: &CallPair, now_us: i64) -> Option<TrunkId> {
         self.short.trunk(pair, now_us)
+    }
+
+    /// A call has a line of a trunk.
+    pub fn line_taken(&mut self, trunk: TrunkId) {
+        self.lines.take(trunk);
+    }
+
+    /// It has it no more.
+    pub fn line_freed(&mut self, trunk: TrunkId) {
+        self.lines.free(trunk);
     }
 
     /// By hand: a trunk is as good as new. Its figures stay.
@@ -510,6 +523,12 @@ impl View<'_> {
     #[must_use]
     pub fn wants_probe(&self, trunk: TrunkId) -> bool {
         self.part(trunk).is_none_or(|r| r.probe_calls > 0 || self.now_us >= r.probe_us)
+    }
+
+    /// Lines of a trunk that calls have.
+    #[must_use]
+    pub fn lines(&self, trunk: TrunkId) -> u32 {
+        self.standing.lines.of(trunk)
     }
 
     /// How targets stand that share calls; `None` without any that has a weight.

@@ -12,8 +12,11 @@ mod aftermath;
 mod words;
 
 pub use aftermath::aftermath;
+pub use words::Cap;
 pub use words::{Audience, RowNames, Said, Thing};
-pub(crate) use words::{TO_DOMAIN, TO_SUBSTITUTE};
+pub(crate) use words::{
+    FOR_ALL, FOR_CALLED, FOR_CALLER, FOR_ORGANIZATION, TO_DOMAIN, TO_SUBSTITUTE,
+};
 
 use crate::limits::TRACE_MAX;
 use core::fmt;
@@ -388,6 +391,14 @@ steps! {
     131 ByQuality(targets) "{targets} targets by price and quality";
     /// The same.
     132 ByRotation(targets) "{targets} targets, the one called longest ago first";
+    /// The same.
+    253 ByLines(targets) "{targets} targets, the one with the most free lines first";
+    /// Before the others.
+    252 HopFirst(trunk, precedence) "trunk {trunk} comes first for {precedence}";
+    /// Not a hop: the call was there.
+    125 HopTried(trunk) "trunk {trunk} had the call and is gone";
+    /// A call that was answered is decided again.
+    126 Rerouted(trunk) "trunk {trunk} is gone after its answer, the call goes elsewhere";
     /// Not a hop: it would cost more than it brings.
     133 HopLoss(trunk) "trunk {trunk} takes more for the call than the caller pays";
     /// Behind the others.
@@ -450,6 +461,8 @@ steps! {
     98 TenantLimit(tenant) "tenant {tenant} has all its calls";
     /// The till refused: what all accounts of a tenant may spend together.
     171 TenantSpent(tenant) "tenant {tenant} has spent what its day or month allows";
+    /// The till refused: the talk of an account, or what came from an address.
+    254 CapReached(account, cap) "{cap}, so account {account} makes no call for now";
     /// A price above what is allowed.
     172 PriceAbove(account) "a minute costs account {account} more than is allowed";
     /// The till refused: a limit of all calls.
@@ -510,6 +523,10 @@ steps! {
     196 NotPartner(trunk) "trunk {trunk} and the caller are no partners";
     /// From names nobody of the trunk.
     197 NotItsUser(trunk) "From names no user of trunk {trunk}";
+    /// A number whose owner pays for calls to it.
+    137 OwnerPays(did, account) "account {account} pays for calls to DID {did}, who calls does not",
+    /// The program is none of those that trunks without credentials call by.
+    251 NotItsProgram(trunk) "trunk {trunk} calls by a program that is not on the list";
     /// A rule gives an account its tariff.
     232 PriceRule(account, price_rule) "account {account} pays as price rule {price_rule} says";
     /// A packet of money pays before the balance.
@@ -526,7 +543,7 @@ const OPEN: &[u8] = &[
     25, 30, 31, 32, 35, 36, 37, 62, 63, 65, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77, 79, 80, 90,
     91, 92, 93, 94, 95, 96, 97, 98, 113, 114, 116, 117, 118, 120, 122, 123, 124, 127, 129, 162,
     163, 165, 168, 169, 170, 171, 172, 173, 181, 182, 183, 184, 185, 186, 188, 189, 190, 191, 192,
-    193, 194, 195, 197, 201, 222, 223, 226, 227, 228, 229, 230, 234, 238, 240,
+    193, 194, 195, 197, 201, 222, 223, 226, 227, 228, 229, 230, 234, 238, 240, 254,
 ];
 
 impl Default for Trace {

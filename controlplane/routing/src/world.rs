@@ -45,9 +45,9 @@ use std::sync::Arc;
 use strowger_link::Transport;
 use strowger_model::{
     Account, AccountId, Ban, Destination, Did, DidId, Digits, ExchangeRate, Guests, Holidays,
-    Ingress, IngressAuth, NUMBER_KINDS, NumberListId, Organization, OrganizationId, PriceRule,
-    PriceRuleId, Profile, RingGroup, RingGroupId, Route, RuleId, SourceMatch, Subscriber,
-    SubscriberId, TariffId, Tenant, TenantId, Trunk, TrunkId, Zone,
+    Ingress, IngressAuth, NUMBER_KINDS, NumberListId, Organization, OrganizationId, PriceRuleId,
+    Profile, RingGroup, RingGroupId, Route, RuleId, SourceMatch, Subscriber, SubscriberId, TariffId,
+    Tenant, TenantId, Trunk, TrunkId, Zone,
 };
 use strowger_numbering::Ported;
 
@@ -97,7 +97,7 @@ pub struct World {
     /// Of each tenant in order of currency and time.
     exchange_rates: Arc<BTreeMap<TenantId, Vec<ExchangeRate>>>,
     /// Of each tenant in the order in which they are asked.
-    price_rules: Arc<BTreeMap<TenantId, Vec<PriceRule>>>,
+    price_rules: Arc<BTreeMap<TenantId, price::PriceRules>>,
     /// The account that pays for the calls of an organization and those below it.
     resellers: Arc<BTreeMap<OrganizationId, AccountId>>,
     /// Those of them that pay when they hand credit out.

@@ -79,7 +79,7 @@ pub use tariff::PricesAt;
 pub use token::{Grant, NewToken, Token};
 pub use trace::{CallTrace, day_of};
 pub use tree::ORGANIZATION_DEPTH_MAX;
-pub use usage::{QUARTER_US, Usage};
+pub use usage::{AddressUse, QUARTER_US, Usage};
 pub use user::{Credentials, NewUser, TotpState, User, UserPatch};
 
 pub(crate) use error::Tried;

@@ -101,6 +101,7 @@ impl Account {
         self.tenant = Some(load.tenant);
         self.counts = load.counts;
         self.spendings.limit(load.spend_max);
+        self.spendings.limit_talk(load.talk_ms_max);
         self.spendings.learn(load.learning);
     }
 

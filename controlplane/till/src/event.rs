@@ -1,6 +1,7 @@
 //! What the till is told and what it answers.
 
 use crate::{AccountKey, Calendar, Growth, HoldId, Learning, LimitKey, Ms, PERIODS};
+use std::net::IpAddr;
 use strowger_model::{AllowanceId, Amount, CostBound, TenantId};
 
 /// Most payers of one call.
@@ -46,7 +47,11 @@ pub enum Event {
         at_us: i64,
         /// What they cost.
         charge: Amount,
+        /// How long those talked that it made.
+        talk_ms: u64,
     },
+    /// At boot: what the records in the database say of an address.
+    Window(WindowUse),
     /// How many months before one a limit has grown by, as the database has counted them: at boot
     /// behind `Load` and before `Spent`, and whenever it was counted again.
     Grown {
@@ -135,6 +140,8 @@ pub struct Load {
     pub tenant: TenantId,
     /// Most that calls of one day and of one month may cost; `None` = no limit.
     pub spend_max: [Option<Amount>; PERIODS],
+    /// How long its calls of one day and of one month may talk, milliseconds; `None` = no limit.
+    pub talk_ms_max: [Option<u64>; PERIODS],
     /// How the limit of a month grows; `None` = not.
     pub growth: Option<Growth>,
     /// How the limit of a day is learnt; `None` = not.
@@ -183,6 +190,8 @@ pub struct Admit {
     pub packet: Option<AllowanceId>,
     /// Limits beyond those of the accounts, at most [`LIMITS_MAX`].
     pub limits: Vec<LimitAsk>,
+    /// Caps of the address that it came from; `None` = none.
+    pub window: Option<WindowAsk>,
     /// Least talk time worth a call, milliseconds (source: `MINSPEACHLENONROUTE`).
     pub ms_min: u64,
     /// Longest talk time of this call, milliseconds; 0 = no limit. No more than that is held.
@@ -209,6 +218,67 @@ pub struct LimitAsk {
     pub calls_max: u32,
     /// Most admitted calls per second, 0 = no limit.
     pub per_second_max: u32,
+}
+
+/// Whose window: an address, or a network that one host can use freely, of one tenant.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct WindowKey {
+    /// Tenant.
+    pub tenant: TenantId,
+    /// Its first address.
+    pub network: IpAddr,
+}
+
+/// A window of time, microseconds since 1970 UTC.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Span {
+    /// Its beginning.
+    pub from_us: i64,
+    /// Its end.
+    pub until_us: i64,
+    /// When the call began that it is of.
+    pub at_us: i64,
+}
+
+/// Caps of what comes from an address within a window.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WindowAsk {
+    /// Whose.
+    pub key: WindowKey,
+    /// When.
+    pub span: Span,
+    /// Most calls, 0 = no cap.
+    pub calls_max: u32,
+    /// Longest talk, milliseconds, 0 = no cap.
+    pub talk_ms_max: u64,
+    /// Most that they may cost; `None` = no cap.
+    pub spend_max: Option<Amount>,
+}
+
+/// What came from an address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WindowUse {
+    /// Whose.
+    pub key: WindowKey,
+    /// When.
+    pub span: Span,
+    /// Calls; of a settlement whose hold was counted when it was admitted none is counted.
+    pub calls: u32,
+    /// How long they talked, milliseconds.
+    pub talk_ms: u64,
+    /// What they cost.
+    pub spent: Amount,
+}
+
+/// What of a window is used up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WindowCap {
+    /// Its calls.
+    Calls,
+    /// Its talk.
+    Talk,
+    /// What they may cost.
+    Spend,
 }
 
 /// A running call.
@@ -245,12 +315,25 @@ pub struct Settle {
     pub hold: HoldId,
     /// What each account pays (negative: is paid). At most [`LINES_MAX`].
     pub lines: Vec<Line>,
+    /// How long its parts talked, by who made them. At most [`LEVELS_MAX`].
+    pub talks: Vec<Talk>,
+    /// What it counts for its address; `None` = nothing is counted there.
+    pub window: Option<WindowUse>,
     /// What it used of an allowance.
     pub free: Option<FreeUse>,
     /// What a packet of money pays of it, as far as there is something left.
     pub packet: Option<PacketUse>,
     /// When it began, microseconds since 1970 UTC; the hold's own time goes first.
     pub at_us: i64,
+}
+
+/// How long a call talked that an account made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Talk {
+    /// Account.
+    pub key: AccountKey,
+    /// Milliseconds.
+    pub ms: u64,
 }
 
 /// What a record used of an allowance.
@@ -376,6 +459,10 @@ pub enum Refusal {
     TenantSpent(TenantId),
     /// This account has all its calls, or too many in this second.
     AccountLimit(AccountKey),
+    /// The calls of this account have talked as long as its day or month allows.
+    TalkedOut(AccountKey),
+    /// The address that it came from has used this up.
+    Window(WindowCap),
     /// This limit is reached.
     Limit(LimitKey),
     /// This account was never loaded.

@@ -43,6 +43,13 @@
 //! neither cuts nor frees it. The till knows no calendar: [`Event::Calendar`] says where periods
 //! begin.
 //!
+//! **Talk.** How long the calls of an account talked is counted in the same periods, when their
+//! records are settled. Whose day or month has talked as long as it may is admitted no more; a call
+//! that runs is not cut.
+//!
+//! **Addresses.** Calls from one address, their talk and their cost may be capped within a window of
+//! time ([`WindowAsk`]): see `window.rs`.
+//!
 //! **A tenant's whole.** What all accounts of a tenant spend together may be limited in the same
 //! way ([`Event::Tenant`]). Where several payers of one call count in it, each may take its share
 //! of what is left, so that together they never take more.
@@ -75,6 +82,7 @@ mod period;
 mod pool;
 mod slice;
 mod till;
+mod window;
 
 pub use account::{AccountHold, Balance};
 pub use event::*;
@@ -87,3 +95,4 @@ pub use till::{
     ACCOUNTS_MAX, ADJUST_MEMORY, EXPIRED_PER_STEP, HOLDS_MAX, LENGTHEN_MS_MIN, LENGTHENED_PER_STEP,
     SETTLED_MEMORY, Till, UNSTARTED_MS, VOIDED_MEMORY,
 };
+pub use window::WINDOWS_MAX;

@@ -10,6 +10,9 @@
 //! The limit of a month may grow ([`Growth`]): by the same amount for each month before it in which
 //! calls cost something. The limit of a period is a function of the periods before it, so a call
 //! that counts in last month is held against last month's limit.
+//!
+//! How long calls talked is counted in the same periods (spec SEC-ACC-06, fraud check 18). Who has
+//! talked as long as is allowed makes no new call; one that runs is not cut, so nothing is held.
 
 use strowger_model::Amount;
 
@@ -155,17 +158,19 @@ impl Growing {
     }
 }
 
-/// What was spent in one period and what running calls of it can still cost.
+/// What was spent in one period, what running calls of it can still cost, and how long those talked
+/// that have ended.
 #[derive(Clone, Copy, Debug)]
 struct Period {
     begin_us: i64,
+    talk_ms: u64,
     used: i128,
     held: i128,
 }
 
 impl Period {
     const fn new(begin_us: i64) -> Period {
-        Period { begin_us, used: 0, held: 0 }
+        Period { begin_us, talk_ms: 0, used: 0, held: 0 }
     }
 }
 
@@ -174,6 +179,8 @@ impl Period {
 #[derive(Clone, Copy, Debug)]
 struct Spending {
     most: Option<Amount>,
+    /// Longest talk; `None` = no limit.
+    talk_ms_max: Option<u64>,
     growing: Option<Growing>,
     learnt: Option<Learnt>,
     before: Period,
@@ -183,6 +190,7 @@ struct Spending {
 impl Spending {
     const NEW: Spending = Spending {
         most: None,
+        talk_ms_max: None,
         growing: None,
         learnt: None,
         before: Period::new(OLDER_US),
@@ -277,6 +285,12 @@ impl Spending {
         found.or((begin_us > self.before.begin_us).then_some(Period::new(begin_us)))
     }
 
+    /// Whether calls of a period have talked as long as is allowed.
+    fn is_talked_out(&self, begin_us: i64) -> bool {
+        let talked = |most| self.period(begin_us).is_some_and(|period| period.talk_ms >= most);
+        self.talk_ms_max.is_some_and(talked)
+    }
+
     /// What can be held beyond the holds there are, `own` of which belongs to the asker.
     fn available(&self, begin_us: i64, own: Amount) -> Option<i128> {
         let most = i128::from(self.most(begin_us)?.0);
@@ -311,6 +325,35 @@ impl Spendings {
         for (spending, most) in self.0.iter_mut().zip(most) {
             spending.most = most;
         }
+    }
+
+    pub(crate) fn limit_talk(&mut self, most: [Option<u64>; PERIODS]) {
+        for (spending, most) in self.0.iter_mut().zip(most) {
+            spending.talk_ms_max = most;
+        }
+    }
+
+    /// Whether calls of one of the periods of `since` have talked as long as is allowed.
+    pub(crate) fn is_talked_out(&self, since: Since) -> bool {
+        self.0.iter().zip(since.0).any(|(spending, begin_us)| spending.is_talked_out(begin_us))
+    }
+
+    /// A call has talked.
+    pub(crate) fn talk(&mut self, since: Since, ms: u64) {
+        for (spending, begin_us) in self.0.iter_mut().zip(since.0) {
+            if let Some(period) = spending.period_mut(begin_us) {
+                period.talk_ms = period.talk_ms.saturating_add(ms);
+            }
+        }
+    }
+
+    /// How long calls talked in the periods of `since`.
+    pub(crate) fn talked_ms(&self, since: Since) -> [u64; PERIODS] {
+        let mut talked_ms = [0; PERIODS];
+        for ((ms, spending), begin_us) in talked_ms.iter_mut().zip(&self.0).zip(since.0) {
+            *ms = spending.period(begin_us).map_or(0, |period| period.talk_ms);
+        }
+        talked_ms
     }
 
     pub(crate) fn grow(&mut self, growth: Option<Growth>, since: Since) {

@@ -7,10 +7,11 @@ use crate::packet::{PacketLeft, Packets};
 use crate::period::{NO_CALENDAR, Since, Spendings};
 use crate::pool::{Pool, Pools};
 use crate::slice::{SLICE_MS_MIN, Slice, held_for, next_free};
+use crate::window::Windows;
 use crate::{
     AccountKey, Adjust, Admit, Adopt, Alarm, Allow, Calendar, Commit, Deadline, Event, FreeUse,
     Granted, HoldId, LEVELS_MAX, LIMITS_MAX, LINES_MAX, LimitAsk, LimitKey, Line, Load, Ms, Output,
-    PERIODS, Packet, PacketUse, Payer, Refusal, Settle, Stage,
+    PERIODS, Packet, PacketUse, Payer, Refusal, Settle, Stage, Talk, WindowUse,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::{Bound, RangeInclusive};
@@ -44,6 +45,7 @@ pub struct Till {
     limits: Limits,
     pools: Pools,
     packets: Packets,
+    pub(crate) windows: Windows,
     calendars: BTreeMap<TenantId, Calendar>,
     /// What accounts of a tenant spend together, where there is a limit of it.
     tenants: BTreeMap<TenantId, Spendings>,
@@ -76,6 +78,8 @@ struct Hold {
     ms_max: u64,
     /// More payers were added while it rang.
     is_widened: bool,
+    /// It was counted for its address.
+    is_counted: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -117,6 +121,7 @@ impl Till {
             limits: Limits::default(),
             pools: Pools::default(),
             packets: Packets::default(),
+            windows: Windows::default(),
             calendars: BTreeMap::new(),
             tenants: BTreeMap::new(),
             deadlines: BTreeSet::new(),
@@ -146,7 +151,10 @@ impl Till {
                 self.pools.forget(allowance);
                 self.packets.forget(allowance);
             }
-            Event::Spent { key, at_us, charge } => self.spent(key, at_us, charge),
+            Event::Spent { key, at_us, charge, talk_ms } => {
+                self.spent(key, at_us, (charge, talk_ms));
+            }
+            Event::Window(used) => self.windows.count(&used),
             Event::Grown { key, before_us, months } => self.grown(key, before_us, months),
             Event::Learnt { key, before_us, peak } => self.learnt(key, before_us, peak),
             Event::Admit(admit) => self.admit(&admit, now),
@@ -219,6 +227,15 @@ impl Till {
         let since = self.since(place, at_us);
         let spendings = self.accounts.get(place).map(|account| account.spendings);
         spendings.map_or([Amount::ZERO; PERIODS], |spendings| spendings.used(since))
+    }
+
+    /// How long calls of an account have talked in the periods of `at_us`, milliseconds.
+    #[must_use]
+    pub fn talked_at(&self, key: AccountKey, at_us: i64) -> [u64; PERIODS] {
+        let Some(place) = self.accounts.find(key) else { return [0; PERIODS] };
+        let since = self.since(place, at_us);
+        let account = self.accounts.get(place);
+        account.map_or([0; PERIODS], |account| account.spendings.talked_ms(since))
     }
 
     /// The limits of the periods of `at_us`; `None` = no limit.
@@ -322,11 +339,12 @@ impl Till {
         self.rise(place);
     }
 
-    fn spent(&mut self, key: AccountKey, at_us: i64, charge: Amount) {
+    fn spent(&mut self, key: AccountKey, at_us: i64, (charge, talk_ms): (Amount, u64)) {
         let Some(place) = self.place_of(key) else { return };
         let since = self.since(place, at_us);
         if let Some(account) = self.accounts.get_mut(place) {
             account.spendings.charge(since, charge);
+            account.spendings.talk(since, talk_ms);
         }
         if self.accounts.get(place).is_some_and(|account| account.counts) {
             self.charge_tenant(place, since, charge);
@@ -383,6 +401,7 @@ impl Till {
         let mut levels = self.find_levels(&admit.levels, admit.at_us)?;
         self.take_packet(&mut levels, admit.packet);
         self.check_limits(&levels, &admit.limits, now)?;
+        self.check_window(admit.window.as_ref())?;
         let granted = self.plan(&levels, admit)?;
         self.take(levels, admit, granted, now);
         Ok(granted)
@@ -417,6 +436,10 @@ impl Till {
             let admits = |a: &Account| a.counter.admits(a.calls_max, a.per_second_max, now);
             if !self.accounts.get(held.place).is_some_and(admits) {
                 return Err(Refusal::AccountLimit(held.payer.key));
+            }
+            let is_out = |a: &Account| a.spendings.is_talked_out(held.since);
+            if self.accounts.get(held.place).is_some_and(is_out) {
+                return Err(Refusal::TalkedOut(held.payer.key));
             }
         }
         for limit in limits {
@@ -502,9 +525,31 @@ impl Till {
         let state = HoldState::Ringing { deadline };
         let limits = admit.limits.iter().map(|limit| limit.key).collect();
         let (free, reserved_ms, ms_max) = (admit.free, 0, admit.ms_max);
-        let is_widened = false;
-        let hold = Hold { state, levels, limits, free, reserved_ms, granted, ms_max, is_widened };
-        self.open(admit.hold, hold);
+        if let Some(ask) = &admit.window {
+            let (talk_ms, spent) = (0, Amount::ZERO);
+            self.windows.count(&WindowUse {
+                key: ask.key,
+                span: ask.span,
+                calls: 1,
+                talk_ms,
+                spent,
+            });
+        }
+        let (is_widened, is_counted) = (false, admit.window.is_some());
+        self.open(
+            admit.hold,
+            Hold {
+                state,
+                levels,
+                limits,
+                free,
+                reserved_ms,
+                granted,
+                ms_max,
+                is_widened,
+                is_counted,
+            },
+        );
     }
 
     /// Holds money for what is granted and keeps the hold.
@@ -642,9 +687,21 @@ impl Till {
         let Adopt { limits, free, granted_ms: ms, last, ms_max, .. } = adopt;
         let free_ms = if free.is_some() { adopt.free_ms } else { 0 };
         let granted = Granted { hold: id, ms, free_ms, last };
-        let (reserved_ms, is_widened) = (0, false);
-        let hold = Hold { state, levels, limits, free, reserved_ms, granted, ms_max, is_widened };
-        self.open(id, hold);
+        let (reserved_ms, is_widened, is_counted) = (0, false, false);
+        self.open(
+            id,
+            Hold {
+                state,
+                levels,
+                limits,
+                free,
+                reserved_ms,
+                granted,
+                ms_max,
+                is_widened,
+                is_counted,
+            },
+        );
     }
 
     fn start(&mut self, id: HoldId) {
@@ -724,9 +781,17 @@ impl Till {
         if released.is_none() && expects_hold {
             self.alarm(Alarm::NoHold(id));
         }
+        let is_counted = released.as_ref().is_some_and(|hold| hold.is_counted);
         let held = released.map(|hold| hold.levels);
         for line in self.bounded(&settle.lines) {
             self.charge(id, line, settle.at_us, held.as_deref());
+        }
+        if let Some(used) = settle.window {
+            let calls = if is_counted { 0 } else { used.calls };
+            self.windows.count(&WindowUse { calls, ..used });
+        }
+        for talk in settle.talks.iter().take(LEVELS_MAX) {
+            self.talk(*talk, settle.at_us, held.as_deref());
         }
         if let Some(FreeUse { allowance, ms }) = settle.free {
             match self.pools.spend(allowance, ms) {
@@ -738,6 +803,17 @@ impl Till {
             self.pay_by_packet(used);
         }
         self.settled.remember(id);
+    }
+
+    /// A call talked: counted where what it cost is.
+    fn talk(&mut self, Talk { key, ms }: Talk, at_us: i64, levels: Option<&[Held]>) {
+        let held = levels.and_then(|levels| levels.iter().find(|held| held.payer.key == key));
+        let place = held.map(|held| held.place).or_else(|| self.place_of(key));
+        let Some(place) = place else { return };
+        let since = held.map_or_else(|| self.since(place, at_us), |held| held.since);
+        if let Some(account) = self.accounts.get_mut(place) {
+            account.spendings.talk(since, ms);
+        }
     }
 
     /// What a packet pays of a charge is given back to the balance that paid it.

@@ -16,6 +16,7 @@ mod originate;
 mod pickup;
 mod redirect;
 mod rejoin;
+mod reroute;
 #[cfg(test)]
 mod size;
 mod talk;
@@ -36,9 +37,10 @@ use hunt::Hunt;
 use leg::{Leg, LegState};
 use originate::Setup;
 use pickup::Picking;
+use reroute::Again;
 use std::mem;
 use std::sync::Arc;
-use strowger_leg::{Command, Event};
+use strowger_leg::{Command, Event, Part};
 use strowger_link::table::SlotState;
 use strowger_link::{
     AnswerBody, Ask, AskId, CallFacts, Fact, Grant, Hints, LegId, LegProgress, Live, LiveState,
@@ -64,7 +66,18 @@ pub(crate) struct Call {
     legs: Vec<Leg>,
     /// Legs whose media is joined.
     joined: Option<(u8, u8)>,
+    /// What is asked when a trunk that answered is gone; `None` = the call ends then.
+    again: Option<Box<Again>>,
+    /// What stands beside the word of a leg that is being heard.
+    beside: Option<Box<Beside>>,
     state: State,
+}
+
+/// What stands beside the description of what a leg says.
+#[derive(Debug)]
+struct Beside {
+    leg: u8,
+    parts: Vec<Part>,
 }
 
 /// Where a call stands. Each state owns what only it needs.
@@ -94,7 +107,13 @@ impl Default for State {
 impl Call {
     /// Hears what a leg reports.
     pub(crate) fn handle_leg(&mut self, leg: u8, event: Event, cx: &mut Cx<'_>) {
+        // What another leg said before stands beside nothing any more.
+        self.beside = self.beside.take().filter(|beside| beside.leg == leg);
         if self.heard_after_end(leg, &event, cx) {
+            return;
+        }
+        if let Event::Parts(parts) = event {
+            self.beside = Some(Box::new(Beside { leg, parts }));
             return;
         }
         self.state = match mem::take(&mut self.state) {
@@ -105,6 +124,7 @@ impl Call {
             State::Talking(talk) => self.talking_leg(talk, leg, event, cx),
             State::Closed(closed) => State::Closed(closed),
         };
+        self.beside = None;
     }
 
     /// Hears an answer to its ask; `desk` has made sure that it waits for one.
@@ -166,9 +186,12 @@ impl Call {
         self.cut_talk(leg, end, cx);
     }
 
-    /// Ends the talk of `leg`, if it talks.
+    /// Ends the talk of `leg`, if it talks, unless somebody else is called in its place.
     fn cut_talk(&mut self, leg: u8, end: End, cx: &mut Cx<'_>) {
         self.state = match mem::take(&mut self.state) {
+            State::Talking(talk) if self.is_rerouted(&talk, leg, &end, cx.now) => {
+                self.reroute(talk, &end, Farewell::Hangup, cx)
+            }
             State::Talking(talk) if talk.has(leg) => self.close_talk(*talk, end, cx),
             state @ (State::Asked(_)
             | State::Hunting(_)
@@ -281,7 +304,44 @@ impl Call {
         0..u8::try_from(self.legs.len()).unwrap_or(u8::MAX)
     }
 
+    /// Tells a leg something; beside it what stands beside the word of the other one that led to
+    /// it.
     fn command(&self, leg: u8, command: Command, cx: &mut Cx<'_>) {
+        if let Some(beside) = self.beside.as_deref().filter(|beside| beside.leg != leg)
+            && self.has_room_beside(leg, &command)
+        {
+            self.say(leg, Command::Parts(beside.parts.clone()), cx);
+        }
+        self.say(leg, command, cx);
+    }
+
+    /// Whether something can stand beside a word to a leg; of one that we give up nobody knows
+    /// whether it hears more than a CANCEL.
+    fn has_room_beside(&self, leg: u8, command: &Command) -> bool {
+        match command {
+            Command::Hangup { .. } => !self.leg(leg).is_some_and(Leg::is_cancelled),
+            Command::Progress { .. }
+            | Command::Answer { .. }
+            | Command::Reoffer { .. }
+            | Command::Update { .. }
+            | Command::ReofferAnswer { .. } => true,
+            Command::Invite(_)
+            | Command::Confirm { .. }
+            | Command::Fields(_)
+            | Command::Parts(_)
+            | Command::Challenge(_)
+            | Command::Redirect { .. }
+            | Command::Speak(_)
+            | Command::ReofferRefuse { .. }
+            | Command::Info { .. }
+            | Command::Message { .. }
+            | Command::TransferAccept
+            | Command::TransferRefuse { .. }
+            | Command::TransferProgress { .. } => false,
+        }
+    }
+
+    fn say(&self, leg: u8, command: Command, cx: &mut Cx<'_>) {
         match self.leg(leg).and_then(|leg| leg.mesh.as_ref()) {
             None => cx.desk.out.leg(self.leg_id(leg), command),
             Some(mesh) => cx.desk.say((self.leg_id(leg), mesh.far), command),
@@ -365,6 +425,7 @@ impl Call {
             Event::Offered(_)
             | Event::Progress { .. }
             | Event::Fields(_)
+            | Event::Parts(_)
             | Event::Confirmed { .. }
             | Event::Reoffer { .. }
             | Event::Update { .. }

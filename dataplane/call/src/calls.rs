@@ -172,6 +172,7 @@ impl Calls {
                 Event::Offered(_)
                 | Event::Progress { .. }
                 | Event::Fields(_)
+                | Event::Parts(_)
                 | Event::Answered { .. }
                 | Event::Confirmed { .. }
                 | Event::Refused { .. }

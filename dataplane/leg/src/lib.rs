@@ -56,7 +56,7 @@ impl Body {
     }
 }
 
-/// A body that stands beside the session description of an initial request.
+/// A body that stands beside the session description of a message, or alone.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Part {
     /// The body.
@@ -156,6 +156,10 @@ pub enum Event {
     /// (`BranchAuth::Pass`). Of an answered leg: a challenge of what comes next, a refusal, or
     /// credentials for what comes next, a re-offer.
     Fields(Vec<HeaderField>),
+    /// What stands beside the description of what the party says next (`Progress`, `Answered`,
+    /// `Refused`, `Reoffer`, `Update`, `ReofferAnswered` or `Ended`, which comes right behind), as
+    /// far as its own side takes it. Never empty.
+    Parts(Vec<Part>),
     /// An outbound leg came to nothing.
     Refused {
         /// Cause.
@@ -256,6 +260,10 @@ pub enum Command {
     /// before; those that keep the protocol right are left out. Of an answered leg: what the other
     /// one said of digests (`Event::Fields`).
     Fields(Vec<HeaderField>),
+    /// What stands beside the description of the next word (`Progress`, `Answer`, `Hangup`,
+    /// `Reoffer`, `Update`, `ReofferAnswer`), which comes right behind. What the party does not
+    /// take is left out.
+    Parts(Vec<Part>),
     /// Refuse an unanswered inbound leg with a challenge.
     Challenge(strowger_link::Challenge),
     /// Refuse an unanswered inbound leg by telling it where else to call.

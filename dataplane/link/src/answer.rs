@@ -117,6 +117,19 @@ wire_struct! {
         pub settlement: Octets,
         /// How the caller's leg is spoken to.
         pub manner: Manner,
+        /// When somebody else is called after a trunk has answered; `None` = never.
+        pub reroute: Option<Reroute>,
+    }
+}
+
+wire_struct! {
+    /// When a caller who talks with a trunk is put through to somebody else.
+    #[derive(Copy)]
+    pub struct Reroute {
+        /// Talk from which on that is over, milliseconds.
+        pub talk_ms_max: u32,
+        /// Whatever the trunk says at its end; else after what is a failure of its own.
+        pub any: bool,
     }
 }
 

@@ -82,6 +82,8 @@ wire_enum! {
         7 => Resolve(ResolveAsk),
         /// An application's own question.
         8 => App(AppAsk),
+        /// A trunk that had answered is gone from the call, and the caller is not.
+        9 => Reroute(Box<RerouteAsk>),
     }
 }
 
@@ -339,6 +341,21 @@ wire_struct! {
         /// Who asks, of those whom we called; unknown = the caller.
         pub party: PartyRef,
         /// Settlement of the running call.
+        pub settlement: Octets,
+    }
+}
+
+/// Most trunks that one call leaves after their answer.
+pub const REROUTES_MAX: usize = 3;
+
+wire_struct! {
+    /// Somebody else is to be called in the place of a trunk that had answered.
+    pub struct RerouteAsk {
+        /// What the caller asked for.
+        pub call: Box<CallAsk>,
+        /// Trunks that had the call, the last one last; at most [`REROUTES_MAX`].
+        pub tried: Vec<i64>,
+        /// Settlement of the call that was left: it names the caller.
         pub settlement: Octets,
     }
 }

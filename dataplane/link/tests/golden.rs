@@ -150,6 +150,14 @@ fn asks() -> Vec<(&'static str, AskBody)> {
         ),
         ("ask.transfer", AskBody::Transfer(transfer())),
         (
+            "ask.reroute",
+            AskBody::Reroute(Box::new(RerouteAsk {
+                call: Box::new(call()),
+                tried: vec![3, -7],
+                settlement: octets(),
+            })),
+        ),
+        (
             "ask.pickup",
             AskBody::Pickup(Box::new(PickupAsk {
                 target: "*8".into(),
@@ -369,6 +377,7 @@ fn answers() -> Vec<(&'static str, AnswerBody)> {
                 media: media(),
                 settlement: Octets(vec![1, 2, 3]),
                 manner: Manner::default(),
+                reroute: Some(Reroute { talk_ms_max: 20_000, any: true }),
             })),
         ),
         (

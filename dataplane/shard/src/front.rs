@@ -49,6 +49,9 @@ pub struct Limits {
     /// Programs whose requests are dropped, by what they call themselves in User-Agent, in either
     /// case: the whole name below five characters, else a part of it. At most [`UNWANTED_MAX`].
     pub agents: Vec<String>,
+    /// Programs whose requests alone are taken, by the same rule; empty = all. At most
+    /// [`UNWANTED_MAX`].
+    pub served: Vec<String>,
     /// Beginnings of numbers that nobody is called at: who calls one gives itself away. At most
     /// [`UNWANTED_MAX`].
     pub honeypots: Vec<String>,
@@ -90,6 +93,7 @@ impl Default for Limits {
             stranger_challenges: 200,
             exempt: Vec::new(),
             agents: Vec::new(),
+            served: Vec::new(),
             honeypots: Vec::new(),
             units: 0,
             ask_ms: 500,
@@ -151,7 +155,7 @@ impl Front {
             repeats: Repeats::new(),
             strangers: Strangers::new(limits, key),
             exempt: Networks::compile(&exempt),
-            unwanted: Unwanted::new(&limits.agents, &limits.honeypots),
+            unwanted: Unwanted::new(limits),
             knows: false,
             emergencies: Vec::new(),
             answer: Vec::with_capacity(2_048),

@@ -431,7 +431,7 @@ impl Endpoint {
             return self.layer.count(Counted::Elsewhere);
         }
         // A body that is no description cannot be refused any more; it counts as none.
-        let body = body::session(request).ok().flatten();
+        let body = body::session(request);
         leg.handle_ack(cseq.number, body, &mut self.layer, now);
         let id = leg.id;
         self.settle(id);

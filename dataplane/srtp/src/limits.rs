@@ -5,6 +5,9 @@ pub const MASTER_BYTES_MAX: usize = 46;
 /// Sources remembered by one context. A party has one, and one more for each transfer or
 /// announcement of its own; of more than these the one unheard for longest is forgotten.
 pub const STREAMS_MAX: usize = 16;
+/// Bits by which a sealer knows the sources that it has forgotten: of 64 of them, one new source in
+/// a thousand is taken for one of them, and stays silent.
+pub const FORGOTTEN_BITS: usize = 4096;
 /// Packets behind the newest that may still come (RFC 3711 section 3.3.2 asks for 64 at least).
 pub const WINDOW: u64 = 128;
 /// Octets that protection adds at most: a tag of 16 and, to SRTCP, an index of 4.

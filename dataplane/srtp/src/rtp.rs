@@ -6,35 +6,48 @@ use crate::cipher::Cipher;
 use crate::derive::Purpose;
 use crate::master::Master;
 use crate::packet::Head;
-use crate::stream::{Mark, Streams};
+use crate::stream::{Forgotten, Mark, Streams};
 use crate::{Fault, Passed};
 use core::fmt;
 
 /// Protects RTP.
 ///
 /// A packet is protected once: its index, which the source's sequence number gives, is never used
-/// for another one, for two payloads under one index would tell what both are.
+/// for another one, for two payloads under one index would tell what both are. A source that was
+/// unheard for so long that it made room for others is therefore not taken again under this key: it
+/// would begin where it began before.
 pub struct RtpSealer {
     cipher: Cipher,
     streams: Streams,
+    forgotten: Forgotten,
 }
 
 impl RtpSealer {
     /// A sealer that has sealed nothing. `None` never comes: a master has the lengths of its suite.
     #[must_use]
     pub fn new(master: &Master) -> Option<RtpSealer> {
-        Some(RtpSealer { cipher: Cipher::new(master, Purpose::Rtp)?, streams: Streams::new() })
+        let cipher = Cipher::new(master, Purpose::Rtp)?;
+        Some(RtpSealer { cipher, streams: Streams::new(), forgotten: Forgotten::new() })
     }
 
     /// Protects the packet in the first `len` octets of `room`, in place.
     ///
     /// # Errors
-    /// [`Fault::Malformed`]; [`Fault::Replayed`] for a packet whose index has been used.
+    /// [`Fault::Malformed`]; [`Fault::Replayed`] for a packet whose index has been used, or may
+    /// have been.
     pub fn seal(&mut self, room: &mut [u8], len: usize) -> Result<Passed, Fault> {
         let packet = room.get(..len).ok_or(Fault::Malformed)?;
         let head = Head::read(packet, 0)?;
         let index = self.streams.index_of(head.ssrc, head.sequence)?;
+        // A new source begins in its first round: of later ones this need not be asked.
+        let is_new = index <= u64::from(u16::MAX) && self.streams.lacks(head.ssrc);
+        if is_new && self.forgotten.has(head.ssrc) {
+            return Err(Fault::Replayed);
+        }
         let len = self.cipher.seal_rtp((room, len), head, index)?;
+        if is_new && let Some(gone) = self.streams.next_to_go() {
+            self.forgotten.add(gone);
+        }
         Ok(Passed { len, is_mark_due: self.streams.pass(head.ssrc, index) })
     }
 

@@ -5,7 +5,7 @@
 //! packet on, so nobody without the key takes a place.
 
 use crate::Fault;
-use crate::limits::{INDEX_MAX, MARK_EVERY, STREAMS_MAX, WINDOW};
+use crate::limits::{FORGOTTEN_BITS, INDEX_MAX, MARK_EVERY, STREAMS_MAX, WINDOW};
 
 /// Where a source is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,9 +34,54 @@ pub(crate) struct Streams {
     packets: u64,
 }
 
+/// Sources that made room for others: two bits of many for each, so that one of them is always
+/// known again, and a source that never was there hardly ever taken for one.
+#[derive(Clone, Debug)]
+pub(crate) struct Forgotten {
+    words: [u64; FORGOTTEN_BITS / 64],
+}
+
+impl Forgotten {
+    pub(crate) const fn new() -> Forgotten {
+        Forgotten { words: [0; FORGOTTEN_BITS / 64] }
+    }
+
+    /// Whether a source may have made room.
+    pub(crate) fn has(&self, ssrc: u32) -> bool {
+        places(ssrc).into_iter().all(|place| {
+            self.words.get(place / 64).is_some_and(|word| word >> (place % 64) & 1 == 1)
+        })
+    }
+
+    pub(crate) fn add(&mut self, ssrc: u32) {
+        for place in places(ssrc) {
+            if let Some(word) = self.words.get_mut(place / 64) {
+                *word |= 1 << (place % 64);
+            }
+        }
+    }
+}
+
+/// Two bits of a source. Who chooses sources chooses whom he silences: himself.
+const fn places(ssrc: u32) -> [usize; 2] {
+    let mixed = (ssrc as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let (first, second) = ((mixed >> 48) as usize, (mixed >> 24 & 0xffff) as usize);
+    [first % FORGOTTEN_BITS, second % FORGOTTEN_BITS]
+}
+
 impl Streams {
     pub(crate) const fn new() -> Streams {
         Streams { streams: [None; STREAMS_MAX], packets: 0 }
+    }
+
+    /// Whether a source has no place.
+    pub(crate) fn lacks(&self, ssrc: u32) -> bool {
+        self.streams.iter().flatten().all(|known| known.ssrc != ssrc)
+    }
+
+    /// The source that makes room for the next new one.
+    pub(crate) fn next_to_go(&self) -> Option<u32> {
+        self.streams.iter().min_by_key(|place| age(place))?.map(|stream| stream.ssrc)
     }
 
     /// The index of a packet by its sequence number.
@@ -81,11 +126,15 @@ impl Streams {
 
     /// Puts a source into the first free place, else into that of the one unheard for longest.
     fn put(&mut self, stream: Stream) {
-        let age = |place: &&mut Option<Stream>| place.as_ref().map_or(0, |known| known.at);
-        if let Some(place) = self.streams.iter_mut().min_by_key(age) {
+        if let Some(place) = self.streams.iter_mut().min_by_key(|place| age(place)) {
             *place = Some(stream);
         }
     }
+}
+
+/// When a place was used last; a free one never was.
+fn age(place: &Option<Stream>) -> u64 {
+    place.as_ref().map_or(0, |known| known.at)
 }
 
 impl Stream {

@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot build its input must fail")]
 
 use proptest::prelude::*;
-use strowger_srtp::limits::GROWTH_MAX;
+use strowger_srtp::limits::{GROWTH_MAX, STREAMS_MAX};
 use strowger_srtp::{
     Fault, KeyMaker, Mark, Master, RtcpOpener, RtcpSealer, RtpOpener, RtpSealer, Suite,
 };
@@ -171,6 +171,23 @@ fn rollover_counters_follow_and_are_resumed() {
 }
 
 /// 10,000 packets there and back.
+#[test]
+fn a_source_that_made_room_is_not_sealed_again_under_its_key() {
+    let master = master(Suite::Gcm128);
+    let mut sealer = RtpSealer::new(&master).unwrap();
+    let packet = |ssrc: u32| rtp((1000, ssrc), (0, None), b"what is said");
+    for ssrc in 0..=STREAMS_MAX as u32 {
+        assert!(seal(&mut sealer, &packet(ssrc)).is_ok(), "{ssrc}");
+    }
+    assert_eq!(seal(&mut sealer, &packet(0)), Err(Fault::Replayed), "its index has been used");
+    // Those that stay go on, and new ones come in, hundreds of them.
+    assert!(seal(&mut sealer, &rtp((1001, 1), (0, None), b"more")).is_ok());
+    let refused = (1000..1064).filter(|ssrc| seal(&mut sealer, &packet(*ssrc)).is_err()).count();
+    assert!(refused <= 1, "{refused} new sources of 64 were taken for old ones");
+    let again = (2..STREAMS_MAX as u32).filter(|ssrc| seal(&mut sealer, &packet(*ssrc)).is_ok());
+    assert_eq!(again.count(), 0);
+}
+
 #[test]
 fn the_packet_path_allocates_nothing() {
     for (_, _, suite) in Suite::ALL {

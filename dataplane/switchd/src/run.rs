@@ -38,6 +38,9 @@ use strowger_tuning::{Config, Listener as Place, Sip, Transport as Spoken};
 const T4_MS: u32 = 5_000;
 /// How often the main thread looks whether the shard's thread has ended its calls.
 const LOOK_MS: u32 = 50;
+/// How long a shard runs at a time where somebody else wants its core, nanoseconds: so short that it
+/// has the core as soon as a packet wakes it, whoever shakes hands or decides there.
+const SLICE_NS: u64 = 200_000;
 /// How long calls may take to end after SIGTERM, milliseconds.
 const END_MS_MAX: u64 = 3_000;
 /// Nonces are judged by the key of the edge snapshot; before it comes, none is valid.
@@ -525,6 +528,7 @@ fn limits(config: &Config) -> Limits {
         stranger_challenges: overload.stranger_challenges,
         exempt: overload.exempt.iter().map(|net| (net.address, net.prefix_len)).collect(),
         agents: config.guard.agents.clone(),
+        served: config.guard.served.clone(),
         honeypots: config.guard.honeypots.clone(),
         units: config.units().into(),
         ask_ms: overload.ask_ms,
@@ -595,6 +599,8 @@ fn start(
             {
                 complain(&format!("cores.shards: core {core}: {e}; the shard runs unpinned"));
             }
+            // A kernel without it has its own time for all.
+            let _as_before = pin::set_slice(SLICE_NS);
             serve(shard, number, &told.0);
         };
         let thread = std::thread::Builder::new().name(format!("shard-{number}")).spawn(body);

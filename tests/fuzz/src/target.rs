@@ -2,6 +2,7 @@
 
 use crate::{Dice, Shape};
 
+mod call;
 mod datagram;
 mod deck;
 mod dialog;
@@ -55,6 +56,7 @@ pub static TARGETS: &[&Target] = &[
     &websocket::TARGET,
     &transaction::TARGET,
     &dialog::TARGET,
+    &call::TARGET,
     &deck::TARGET,
 ];
 

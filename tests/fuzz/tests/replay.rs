@@ -28,7 +28,7 @@ macro_rules! targets {
 }
 targets!(
     sip uri digest sdp rtp rtcp srtp datagram link token journal table endpoint thaw framing
-    websocket transaction dialog deck
+    websocket transaction dialog call deck
 );
 
 #[test]

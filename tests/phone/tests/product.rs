@@ -31,6 +31,8 @@ mod block;
 mod body;
 #[path = "product/bound.rs"]
 mod bound;
+#[path = "product/caps.rs"]
+mod caps;
 #[path = "product/carrier.rs"]
 mod carrier;
 #[path = "product/certificate.rs"]
@@ -53,6 +55,8 @@ mod elsewhere;
 mod fact;
 #[path = "product/family.rs"]
 mod family;
+#[path = "product/first.rs"]
+mod first;
 #[path = "product/flood.rs"]
 mod flood;
 #[path = "product/group.rs"]
@@ -85,6 +89,8 @@ mod name;
 mod open;
 #[path = "product/order.rs"]
 mod order;
+#[path = "product/owner.rs"]
+mod owner;
 #[path = "product/packet.rs"]
 mod packet;
 #[path = "product/pickup.rs"]
@@ -101,6 +107,8 @@ mod register;
 mod registrar;
 #[path = "product/rerate.rs"]
 mod rerate;
+#[path = "product/reroute.rs"]
+mod reroute;
 #[path = "product/reseller.rs"]
 mod reseller;
 #[path = "product/restore.rs"]

@@ -10,6 +10,7 @@
 mod call;
 mod dialog;
 mod fork;
+mod isup;
 mod line;
 mod manner;
 mod media;
@@ -75,6 +76,8 @@ pub struct Agent {
     pub words_answered: BTreeMap<(&'static str, u16), u32>,
     /// PRACKs that it sent.
     pub pracks: u32,
+    /// ISUP that came beside descriptions or alone, by what it says.
+    pub isup_heard: BTreeMap<String, u32>,
     /// Branches of INVITEs that it does not hear.
     deaf: BTreeSet<String>,
     /// What becomes of a call that no plan waits for.
@@ -133,6 +136,7 @@ impl Agent {
             words_heard: Vec::new(),
             words_answered: BTreeMap::new(),
             pracks: 0,
+            isup_heard: BTreeMap::new(),
             deaf: BTreeSet::new(),
             otherwise: Callee::answering(1_000, After::talk(5_000)),
             out: Vec::new(),

@@ -168,6 +168,7 @@ fn step_up(up: &Up) -> Option<Step> {
             AskBody::Extend(_) => Some(Step::ExtendSent),
             AskBody::Redirected(_)
             | AskBody::Transfer(_)
+            | AskBody::Reroute(_)
             | AskBody::Pickup(_)
             | AskBody::Register(_)
             | AskBody::Request(_)

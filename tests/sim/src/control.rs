@@ -21,11 +21,14 @@ use strowger_link::codec::decode;
 use strowger_link::journal::FrameKind;
 use strowger_link::table::{Reader, SlotHead, SlotState};
 use strowger_link::{
-    AnswerBody, AskBody, COUNTERS, CallFacts, DOOR, Down, Hello, MS, SlotBody, Tick, Up,
+    AnswerBody, AskBody, COUNTERS, CallFacts, DOOR, Down, Hello, MS, SlotBody, Tick, Transport, Up,
 };
+use strowger_locate::{PORT, Place, Wanted};
 use strowger_model::{Account, Amount, BINDING_GRACE_US, Cdr};
-use strowger_office::{Office, Output, Ticket};
-use strowger_routing::{EdgeSettings, Finding, Holder, Lack, Output as Written, World, edge};
+use strowger_office::{Office, Output, Search, Ticket};
+use strowger_routing::{
+    EdgeSettings, Finding, Holder, Lack, Output as Written, Query, World, edge,
+};
 use strowger_store::{Life, MemoryStore, Position};
 
 /// This node.
@@ -58,6 +61,8 @@ pub struct Control {
     pub breaches: Vec<String>,
     /// Crashes so far.
     pub crashes: u32,
+    /// Hosts that the dataplane was told the addresses of.
+    pub names_said: u32,
     /// Outcomes of verbs, as text.
     pub verbs: Vec<String>,
     /// The last counters of all shards, summed.
@@ -81,7 +86,7 @@ struct Process {
     /// Sequence that the journal must be read to before what has no record came to nothing.
     unread: Option<u64>,
     /// What the outside will say, and when.
-    outside: BTreeSet<(Tick, Ticket, bool)>,
+    outside: BTreeSet<(Tick, Ticket, bool, Query)>,
 }
 
 /// Where the intake stands.
@@ -98,6 +103,15 @@ enum Intake {
 
 /// The process died in this step.
 struct Died;
+
+/// Where name servers say that a host is.
+fn places(wanted: &Wanted) -> Vec<Place> {
+    let Some(ip) = plan::address_of(&wanted.host) else { return Vec::new() };
+    let port = if wanted.port == 0 { PORT } else { wanted.port };
+    let (transport, addresses) =
+        (wanted.transport.unwrap_or(Transport::Udp), vec![(ip, port).into()]);
+    vec![Place { rank: 0, transport, priority: 0, weight: 0, addresses }]
+}
 
 impl Control {
     /// A database with the operator's credit in its books, and no process yet.
@@ -131,6 +145,7 @@ impl Control {
             alarms: Vec::new(),
             breaches: Vec::new(),
             crashes: 0,
+            names_said: 0,
             verbs: Vec::new(),
             counters: Vec::new(),
             of_shards: BTreeMap::new(),
@@ -289,10 +304,16 @@ impl Control {
     /// What the outside says by now.
     fn hear_outside(&mut self, p: &mut Process, now: Tick) -> Result<(), Died> {
         while p.outside.first().is_some_and(|(at, ..)| *at <= now) {
-            let Some((_, ticket, is_known)) = p.outside.pop_first() else { break };
+            let Some((_, ticket, is_known, query)) = p.outside.pop_first() else { break };
             self.step()?;
-            let finding =
-                if is_known { Finding::Ported(None) } else { Finding::Unknown(Lack::Failed) };
+            let finding = match (is_known, query) {
+                (false, _) => Finding::Unknown(Lack::Failed),
+                (true, Query::Place(wanted)) => {
+                    self.names_said += 1;
+                    Finding::Placed(places(&wanted))
+                }
+                (true, _) => Finding::Ported(None),
+            };
             p.office.found(ticket, finding, now, wall_us(now));
             self.step()?;
             self.carry_out(p, now)?;
@@ -301,7 +322,8 @@ impl Control {
     }
 
     /// The outside answers soon, too late, or never; once in a while twice.
-    fn ask_outside(&mut self, p: &mut Process, ticket: Ticket, now: Tick) {
+    fn ask_outside(&mut self, p: &mut Process, search: Search, now: Tick) {
+        let Search { ticket, query } = search;
         let soon = self.dice.between(1, 250);
         let late = self.dice.between(290, 900);
         let at_ms = match self.dice.below(10) {
@@ -310,9 +332,9 @@ impl Control {
             _ => return,
         };
         let is_known = self.dice.percent(85);
-        p.outside.insert((now.plus_ms(at_ms), ticket, is_known));
+        p.outside.insert((now.plus_ms(at_ms), ticket, is_known, query.clone()));
         if self.dice.percent(10) {
-            p.outside.insert((now.plus_ms(at_ms + late), ticket, true));
+            p.outside.insert((now.plus_ms(at_ms + late), ticket, true, query));
         }
     }
 
@@ -323,6 +345,7 @@ impl Control {
                 AskBody::Extend(_) => Some(Step::ExtendTaken),
                 AskBody::Redirected(_)
                 | AskBody::Transfer(_)
+                | AskBody::Reroute(_)
                 | AskBody::Pickup(_)
                 | AskBody::Register(_)
                 | AskBody::Request(_)
@@ -441,7 +464,7 @@ impl Control {
         while let Some(output) = p.office.poll_output() {
             match output {
                 Output::Down(down) => self.send_down(down)?,
-                Output::Find(search) => self.ask_outside(p, search.ticket, now),
+                Output::Find(search) => self.ask_outside(p, *search, now),
                 Output::Binding(change) => self.write_binding(p, change, now)?,
                 Output::Alarm(alarm) => self.alarms.push(format!("{alarm:?}")),
                 Output::Verb(result) => self.verbs.push(format!("{:?}", result.outcome)),

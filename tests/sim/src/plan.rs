@@ -5,12 +5,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use strowger_link::Transport as Wire;
 use strowger_model::{
-    Account, AccountId, Allowance, AllowanceId, Amount, Barring, Cdr, Currency, DigestAlgorithm,
-    DigestPolicy, Digits, Egress, Emergency, Forward, ForwardWhen, Guests, Identity, Ingress,
-    Normalisation, Organization, OrganizationId, OrganizationKind, Price, Rate, RateId, RingGroup,
-    RingGroupId, RingMember, RingMode, RingParty, Rounding, RoundingMode, Route, RouteId,
-    RouteTarget, SettingId, SettingRow, SourceMatch, Subscriber, SubscriberId, Tariff, TariffId,
-    TariffKind, Tenant, TenantId, Transport, Trunk, TrunkId,
+    Account, AccountId, Allowance, AllowanceId, Amount, Barring, BodyTerms, Cdr, Currency,
+    DialogTerms, DigestAlgorithm, DigestPolicy, Digits, Egress, Emergency, Forward, ForwardWhen,
+    Guests, Identity, Ingress, Normalisation, Organization, OrganizationId, OrganizationKind,
+    Price, Rate, RateId, RingGroup, RingGroupId, RingMember, RingMode, RingParty, Rounding,
+    RoundingMode, Route, RouteId, RouteTarget, SettingId, SettingRow, SourceMatch, Subscriber,
+    SubscriberId, Tariff, TariffId, TariffKind, Tenant, TenantId, Transport, Trunk, TrunkId,
 };
 use strowger_routing::digest::{ha1_md5, ha1_sha256};
 use strowger_routing::{Listener, Perimeter, Rows, World};
@@ -80,6 +80,20 @@ pub fn phone_address(index: usize) -> SocketAddr {
 #[must_use]
 pub fn carrier_address(index: usize) -> SocketAddr {
     SocketAddr::from(([10, 0, 2, 1 + index as u8], 5060))
+}
+
+/// What an agent at this address calls its host.
+#[must_use]
+pub fn host_of(ip: IpAddr) -> String {
+    format!("host-{}.example.net", ip.to_string().replace([':', '.'], "-"))
+}
+
+/// The address behind a name of [`host_of`], as name servers have it.
+#[must_use]
+pub fn address_of(host: &str) -> Option<IpAddr> {
+    let agents = (0..USERS.len()).map(|index| phone_address(index).ip());
+    let carriers = (0..CARRIER_ACCOUNTS.len()).map(|index| carrier_address(index).ip());
+    agents.chain(carriers).find(|ip| host_of(*ip) == host)
 }
 
 /// Whether an address is a carrier's.
@@ -301,6 +315,12 @@ fn group(id: i64, number: &str, mode: RingMode) -> Option<RingGroup> {
     })
 }
 
+/// ISUP passes to and from carriers, and words as ever.
+fn takes_isup() -> DialogTerms {
+    let types = vec!["application/isup".to_owned(), "text/plain".to_owned()];
+    DialogTerms { bodies: Some(BodyTerms { types, len_max: 1_000 }), ..DialogTerms::default() }
+}
+
 fn carrier(index: usize, by_tcp: bool) -> Trunk {
     let address = carrier_address(index);
     // A connection comes from any port.
@@ -314,6 +334,7 @@ fn carrier(index: usize, by_tcp: bool) -> Trunk {
         enabled: true,
         ingress: Some(Ingress {
             sources: vec![SourceMatch { network: address.ip(), prefix_len: 32, port }],
+            dialog: takes_isup(),
             ..Ingress::new(account)
         }),
         egress: Some(Egress {
@@ -324,6 +345,7 @@ fn carrier(index: usize, by_tcp: bool) -> Trunk {
             ring_timeout_s: RING_S,
             first_timeout_s: 4,
             q: 1_000,
+            dialog: takes_isup(),
             ..Egress::new(account)
         }),
     }

@@ -21,8 +21,15 @@ const ROUGH: Quality = Quality {
     twice_ppm: 50_000,
 };
 
-const ALLOWS: Manner =
-    Manner { allow: true, late_offer: false, reliable: false, early_media: false };
+const PLAIN: Manner = Manner {
+    allow: false,
+    late_offer: false,
+    reliable: false,
+    early_media: false,
+    isup: false,
+    named: false,
+};
+const ALLOWS: Manner = Manner { allow: true, ..PLAIN };
 const RELIABLE: Manner = Manner { reliable: true, ..ALLOWS };
 
 fn play(
@@ -75,6 +82,38 @@ fn one_good_call(world: &World) {
     let reasons: Vec<_> = cdrs.iter().map(|cdr| reason_name(cdr.outcome.reason)).collect();
     assert!(cdrs.iter().all(Cdr::is_answered), "{reasons:?}");
     assert_eq!(reasons, [Some("normal")]);
+}
+
+/// The first carrier calls the second.
+fn carriers_talk(world: &mut World) -> Result<(), Breach> {
+    world.at(0, Action::Expect(CARRIER + 1, Callee::answering(2_000, After::talk(30_000))));
+    let caller = Caller { to: "447911".into(), cancel_ms: None, after: After::talk(8_000) };
+    world.at(1, Action::Call(CARRIER, caller));
+    world.run_ms(60_000)
+}
+
+/// What stands beside descriptions goes on once, in the message that it came in, whatever the
+/// network does to the messages.
+#[test]
+fn isup_goes_on_in_every_message_of_a_call() {
+    let manner = Manner { isup: true, early_media: true, ..RELIABLE };
+    check(manner, carriers_talk, |world| {
+        one_good_call(world);
+        let heard = |agent: usize| format!("{:?}", world.agents[agent].isup_heard);
+        assert_eq!(heard(CARRIER + 1), r#"{"BYE": 1, "INVITE": 1}"#, "{}", ladder(world));
+        assert_eq!(heard(CARRIER), r#"{"183 INVITE": 1, "200 INVITE": 1}"#, "{}", ladder(world));
+    });
+}
+
+/// Who names his host in his Contact is reached, whether its name is known soon, late or never.
+#[test]
+fn dialogs_go_on_whatever_is_said_of_the_names_of_their_hosts() {
+    let said = std::cell::Cell::new(0);
+    check(Manner { named: true, ..ALLOWS }, carriers_talk, |world| {
+        one_good_call(world);
+        said.set(said.get() + world.control.names_said);
+    });
+    assert!(said.get() > 10, "nobody asked for names: {}", said.get());
 }
 
 fn ladder(world: &World) -> String {

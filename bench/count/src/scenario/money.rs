@@ -43,6 +43,7 @@ pub(super) fn till() -> Option<Turn> {
                 per_second_max: 0,
                 tenant: TenantId(1),
                 spend_max: [None; PERIODS],
+                talk_ms_max: [None; PERIODS],
                 growth: None,
                 learning: None,
                 counts: false,
@@ -60,12 +61,21 @@ pub(super) fn till() -> Option<Turn> {
             free: None,
             packet: None,
             limits: Vec::new(),
+            window: None,
             ms_min: 10_000,
             ms_max: 7_200_000,
             at_us,
         });
         let lines = vec![Line { key: payer, charge: Amount(7_777_778) }];
-        let settle = Event::Settle(Settle { hold, lines, free: None, packet: None, at_us });
+        let settle = Event::Settle(Settle {
+            hold,
+            lines,
+            talks: vec![],
+            window: None,
+            free: None,
+            packet: None,
+            at_us,
+        });
         let mut events = vec![settle, Event::Started(hold), admit];
         let (mut admitted, mut others) = (0, 0);
         meter(&mut || {

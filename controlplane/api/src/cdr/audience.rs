@@ -9,13 +9,16 @@ use super::{
     outcome, text, view,
 };
 use crate::dispatch::Context;
+use crate::edit::seen;
 use crate::problem::Problem;
 use crate::shape::view as declare;
 use crate::value::{Id, MoneyView, Time, Word, money};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use strowger_model::{
     AccountId, Audience, Audio, Cdr, CdrHop, Charge, OrganizationId, SubscriberId, audio,
 };
+use strowger_routing::World;
 use strowger_store::Scope;
 
 declare! {
@@ -190,7 +193,8 @@ declare! {
 
 /// Who looks at records.
 pub(crate) enum Eye {
-    Operator,
+    /// With what is configured, for currencies.
+    Operator(Arc<World>),
     /// With the organizations whose charges he sees.
     Reseller(BTreeSet<OrganizationId>),
     Customer,
@@ -203,7 +207,7 @@ impl Eye {
     pub(crate) async fn of(cx: &Context) -> Result<Eye, Problem> {
         let scope = cx.caller.scope;
         Ok(match cx.caller.audience() {
-            Audience::Operator => Eye::Operator,
+            Audience::Operator => Eye::Operator(seen(&cx.api).await?),
             Audience::Reseller => Eye::Reseller(match scope {
                 Scope::Organization(_, top) => cx.api.reader.subtree(top).await?,
                 Scope::Nothing
@@ -239,7 +243,7 @@ impl Eye {
     pub(crate) fn is_hidden(&self, cdr: &Cdr) -> bool {
         cdr.caller.hidden
             && match self {
-                Eye::Operator | Eye::Supplier(_) => false,
+                Eye::Operator(_) | Eye::Supplier(_) => false,
                 Eye::Reseller(_) | Eye::Customer => is_forwarded(cdr),
                 Eye::Subscriber(id) => is_forwarded(cdr) || cdr.caller.subscriber != *id,
             }
@@ -248,7 +252,7 @@ impl Eye {
     /// A record as this one is shown it.
     pub(super) fn shown(&self, cdr: &Cdr) -> CdrShown {
         match self {
-            Eye::Operator => CdrShown::Operator(Box::new(view(cdr))),
+            Eye::Operator(world) => CdrShown::Operator(Box::new(view(cdr, world))),
             Eye::Reseller(below) => CdrShown::Reseller(Box::new(for_reseller(cdr, below))),
             Eye::Customer => CdrShown::Customer(Box::new(for_customer(cdr))),
             Eye::Supplier(account) => CdrShown::Supplier(Box::new(for_supplier(cdr, *account))),
@@ -440,7 +444,7 @@ mod tests {
         let subscriber = |id| Eye::Subscriber(Some(SubscriberId(id)));
         let reseller = || Eye::Reseller(BTreeSet::new());
         for (eye, hidden, expect) in [
-            (Eye::Operator, true, true),
+            (Eye::Operator(Arc::default()), true, true),
             (Eye::Customer, true, true),
             (reseller(), true, true),
             (subscriber(1), true, true),

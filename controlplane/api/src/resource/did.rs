@@ -6,7 +6,8 @@ use crate::field::{Object, object};
 use crate::problem::Problem;
 use crate::query::Filter;
 use strowger_model::{
-    Did, DidId, DidTarget, Digits, OrganizationId, RingGroupId, SubscriberId, TenantId, TrunkId,
+    Account, Did, DidId, DidTarget, Digits, OrganizationId, RingGroupId, SubscriberId, TenantId,
+    TrunkId,
 };
 use strowger_routing::{Change, RowName};
 
@@ -46,6 +47,9 @@ object! {
     /// trunk or ring group then have the calls that none of them decides; without one those are
     /// refused as to a number that nobody has.
     shared: Free Flag => did.shared;
+    /// An account of its organization pays for calls to it, by its own tariff, and their callers
+    /// pay nothing; null is none.
+    payer: Free Opt(Ident) => did.payer;
 }
 
 fn blank() -> DidSeen {
@@ -58,6 +62,7 @@ fn blank() -> DidSeen {
         enabled: true,
         reserved_until_us: None,
         shared: false,
+        payer: None,
     };
     DidSeen { did, subscriber: None, trunk: None, ring_group: None }
 }
@@ -120,6 +125,13 @@ impl Resource for DidSeen {
                 return Err(Problem::refused("ring_group", "stands beside another target"));
             }
         };
+        let before = draft.before.and_then(|before| before.did.payer);
+        if let Some(payer) = self.did.payer.filter(|payer| before != Some(*payer)) {
+            let own = |row: &Account| row.organization == self.did.organization;
+            if !draft.world.account(payer).is_some_and(own) {
+                return Err(Problem::refused("payer", "is no account of the organization"));
+            }
+        }
         // Who takes a number thinks no more about it.
         let was_free = draft.before.is_some_and(|before| before.did.target == DidTarget::Pool);
         if was_free && (self.did.target != DidTarget::Pool || self.did.shared) {

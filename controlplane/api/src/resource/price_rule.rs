@@ -5,7 +5,7 @@ use super::{Later, Resource};
 use crate::codec::{Flag, Ident, Moment, NAME, NUMBER, Opt, Set};
 use crate::field::{Object, object};
 use crate::query::Filter;
-use strowger_model::{OrganizationId, PriceRule, PriceRuleId, TenantId};
+use strowger_model::{OrganizationId, PRICE_RULE_TRUNKS_MAX, PriceRule, PriceRuleId, TenantId};
 use strowger_routing::{Change, RowName};
 use strowger_store::Writer;
 
@@ -30,6 +30,10 @@ object! {
     callers: Free Set(NUMBER, 0, 1_000) => callers;
     /// Called numbers it is for, by their beginnings; none is all.
     called: Free Set(NUMBER, 0, 1_000) => called;
+    /// For calls that these trunks send; none is whoever makes them.
+    trunks: Free Set(Ident, 0, PRICE_RULE_TRUNKS_MAX) => trunks;
+    /// For calls that come by a trunk with one of these tech prefixes; none is by whatever way.
+    tech_prefixes: Free Set(NUMBER, 0, PRICE_RULE_TRUNKS_MAX) => tech_prefixes;
     /// For calls that begin in these times, by the tenant's clock and holidays (settings
     /// `calendar`); none is always.
     times: Free Set(RouteTime, 0, TIMES_MAX) => times;
@@ -53,6 +57,8 @@ fn blank() -> PriceRule {
         organization: None,
         callers: Vec::new(),
         called: Vec::new(),
+        trunks: Vec::new(),
+        tech_prefixes: Vec::new(),
         times: Vec::new(),
         except_times: Vec::new(),
         from_us: None,

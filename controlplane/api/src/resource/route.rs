@@ -88,8 +88,8 @@ object! {
     /// How targets of one priority follow each other: `weight` by the trunks' preference, then by
     /// weight; `price` the cheapest for the call first; `quality` by price and quality together;
     /// `rotation` the one called longest ago first; `share` each as often as its weight says,
-    /// counted call by call, so that weights that sum to 100 are percent; null as the setting
-    /// `route.order` says.
+    /// counted call by call, so that weights that sum to 100 are percent; `lines` the one with the
+    /// most free lines first; null as the setting `route.order` says.
     order: Free Opt(words::<RouteOrder>()) => order;
     /// Where the call goes.
     targets: Free List(&TARGET, 64) => targets;

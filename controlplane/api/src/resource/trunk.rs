@@ -6,7 +6,7 @@ use super::tenant::{PREFIX_EDIT, RING_MAX};
 use super::{Draft, Resource, check_partners};
 use crate::codec::{
     AnyCause, AnyPort, Flag, Host, HostAndPort, Ident, Int, LIMIT, List, NAME, NUMBER, Network,
-    Opt, Seconds, Set, Target, Text, words,
+    Number, Opt, Seconds, Set, Target, Text, words,
 };
 use crate::field::{Codec, Object, Shaped, Use, Wrong, object};
 use crate::problem::Problem;
@@ -19,11 +19,11 @@ use strowger_model::{
     CauseMap, Commitment, DialogTerms, DigestPolicy, Egress, EgressTarget, ForwardHeaders, G711,
     HEADER_CONDITIONS_MAX, HEADER_NAME_MAX, HEADER_PATTERN_MAX, HEADER_RULES_MAX, HEADER_VALUE_MAX,
     HeaderAction, HeaderCondition, HeaderOn, HeaderRule, HeaderTest, IdentityHeader, Ingress,
-    IngressAuth, MediaPath, Minutes, Operation, OrganizationId, ProgressMode, ReliableMode,
-    SESSION_S_MAX, SESSION_S_MIN, SentTo, SourceMatch, SrtpUse, TenantId, TimerMode, Transport,
-    Trunk, TrunkCredentials, TrunkId, UserPhone, VoiceCodec, is_body_type,
+    IngressAuth, MediaPath, Minutes, Operation, OrganizationId, Precedence, ProgressMode,
+    ReliableMode, SESSION_S_MAX, SESSION_S_MIN, SentTo, SourceMatch, SrtpUse, TenantId, TimerMode,
+    Transport, Trunk, TrunkCredentials, TrunkId, UserPhone, VoiceCodec, is_body_type,
 };
-use strowger_routing::limits::PARTNERS_MAX;
+use strowger_routing::limits::{PARTNERS_MAX, PRECEDENCE_PREFIXES_MAX};
 use strowger_routing::{Change, RowName, World};
 use strowger_store::Scope;
 
@@ -193,9 +193,10 @@ object! {
     /// How progress is told, to it and from it: as it was `sent`, or a 183 as a 180 without its
     /// description (`ringing`), so that nobody hears early media; null is `sent`.
     progress: Free Opt(words::<ProgressMode>()) => progress;
-    /// Which bodies beside session descriptions pass: in its INVITEs on to the trunks that take
-    /// them as well, and in INFO and MESSAGE within its calls. Others are refused with 415 and what
-    /// is taken. Null: those within its calls pass, those of an INVITE stay here.
+    /// Which bodies beside session descriptions pass: in INVITE, its responses, UPDATE and BYE on
+    /// to the trunks that take them as well, and in INFO and MESSAGE within its calls. Others are
+    /// refused with 415 and what is taken, or left out where nothing can be refused. Null: those of
+    /// INFO and MESSAGE pass, and nothing beside a description.
     bodies: Free Opt(&BODIES) => bodies;
 }
 
@@ -303,6 +304,20 @@ object! {
 }
 
 object! {
+    /// Calls for which a trunk comes before other targets of a route. It takes all others as well.
+    PRECEDENCE: Precedence as "Precedence", Precedence::default();
+    /// The larger comes first, whatever the priorities of targets, and although it failed lately.
+    absolute: Free Int(0, 255) => absolute;
+    /// Beginnings of called numbers for which it comes first, whatever the priorities of targets.
+    called: Free List(Number(1), PRECEDENCE_PREFIXES_MAX) => called;
+    /// Beginnings of callers' numbers for which it comes first among targets of its priority.
+    callers: Free List(Number(1), PRECEDENCE_PREFIXES_MAX) => callers;
+    /// Organizations for whose calls, and those of organizations below them, it comes first among
+    /// targets of its priority. Set by who sees the whole tenant.
+    organizations: Free List(Ident, PARTNERS_MAX) => organizations;
+}
+
+object! {
     /// How a trunk takes calls.
     EGRESS: Egress as "Egress", Egress::new(AccountId(0));
     /// Tried in order: addresses with their port, host names, or `registered` for the contacts that
@@ -332,6 +347,8 @@ object! {
     cps_max: Free LIMIT => cps_max;
     /// Minutes that are agreed on with the supplier.
     commitment: Free &COMMITMENT => commitment;
+    /// Calls for which it comes before other targets of a route; null is none.
+    precedence: Free Opt(&PRECEDENCE) => precedence;
     /// A number that begins so goes to this trunk and no other, without the prefix, if its caller
     /// has the setting `route.test_calls`; unique in the tenant.
     test_prefix: Free Opt(NUMBER) => test_prefix;
@@ -566,6 +583,11 @@ impl Resource for Trunk {
         let (now, before) = (partners(self), draft.before.and_then(partners));
         let now = (self.tenant, now.as_deref().unwrap_or_default());
         check_partners(draft, now, before.as_deref(), "egress.partners")?;
+        let first =
+            |row: &Trunk| Some(row.egress.as_ref()?.precedence.as_ref()?.organizations.clone());
+        let (now, before) = (first(self), draft.before.and_then(first));
+        let now = (self.tenant, now.as_deref().unwrap_or_default());
+        check_partners(draft, now, before.as_deref(), "egress.precedence.organizations")?;
         check_listeners(self, draft)?;
         keep_out(self, draft)?;
         check_agreed(self)?;

@@ -238,7 +238,12 @@ fn other(document: &Value, schema: &Value, name: &str, old: &Value) -> Value {
         "users" => return json!(["4930", "alice"]),
         "codecs" => return json!(["G729", "PCMA"]),
         "types" => return json!(["text/*"]),
-        "partners" => return json!(["1"]),
+        "partners" | "organizations" => return json!(["1"]),
+        "precedence" => {
+            return json!({
+                "absolute": 1, "called": ["44"], "callers": ["49"], "organizations": ["1"],
+            });
+        }
         "trunks" => return json!(["3", "1"]),
         "causes" => return json!([{"status": 503, "to_status": 486, "to_q850": 17}]),
         "continue_on" | "stop_on" => return json!([404, 480]),

@@ -13,6 +13,8 @@ fn every_problem_names_its_field() {
         ("cdrs?from=yesterday", "from"),
         ("cdrs?from=2026-01-01T00:00:00", "from"),
         ("cdrs?until=2026-13-01T00:00:00Z", "until"),
+        // As the source's own example of rating again has it.
+        ("cdrs?until=2026-09-31T00:00:00Z", "until"),
         ("cdrs?account=me", "account"),
         ("cdrs?limit=0", "limit"),
         ("cdrs?limit=1001", "limit"),

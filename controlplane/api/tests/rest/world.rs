@@ -212,6 +212,7 @@ async fn feature_things(w: &mut Writer<'_>, number: i64) {
         reserved_until_us: None,
         enabled: true,
         shared: false,
+        payer: None,
     };
     w.insert_did(&did).await.unwrap();
 }
@@ -370,6 +371,8 @@ async fn times_and_currencies(w: &mut Writer<'_>, id: i64, tenant: TenantId) {
         organization: None,
         callers: Vec::new(),
         called: Vec::new(),
+        trunks: Vec::new(),
+        tech_prefixes: Vec::new(),
         times: Vec::new(),
         except_times: Vec::new(),
         from_us: None,

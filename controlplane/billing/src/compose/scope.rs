@@ -69,8 +69,13 @@ impl<'s> Scope<'s> {
         }
     }
 
-    /// How a forward ended that nobody answered: as its last leg did. `None` = as the call.
+    /// How a forward ended that nobody answered: as its last leg did; and how a call that was
+    /// rerouted: as the leg that it left. `None` = as the call.
     pub(super) fn own_end<'f>(&self, call: &Call<'f>) -> Option<&'f LegEnded> {
+        let left = call.ended.and_then(|ended| call.left(ended.at));
+        if left.is_some() && (self.part.is_none() || self.is_answered(call)) {
+            return left;
+        }
         self.part.filter(|_| !self.is_answered(call))?;
         let legs = call.called_legs().filter(|leg| self.covers(leg));
         legs.filter_map(|leg| leg.ended).max_by_key(|ended| ended.at)

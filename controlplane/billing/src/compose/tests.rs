@@ -241,6 +241,26 @@ fn a_call_whose_two_parties_were_put_through_lasts_to_its_end() {
     );
 }
 
+/// A trunk that was left after its answer: the rest of the caller's talk is another call's.
+#[test]
+fn the_record_of_a_trunk_that_was_left_ends_with_it() {
+    check(
+        "10 began
+         10 in 0
+         40 out 1 trunk 9 0 0.0
+         1000 answer 1
+         1000 answer 0
+         1000 join 0 1
+         5000 part 1 0
+         5000 end 1 503 peer-error
+         7000 join 0 2
+         20000 end 0 200 normal
+         20000 over 200 normal caller",
+        "trunk 9 start 10 ring None answer Some(1000) end 5000; \
+         setup 990 talk 4000 billable 4000 legs 19000 4000; 503 peer-error called",
+    );
+}
+
 #[test]
 fn a_cut_that_came_late_is_not_charged() {
     let cut = |grant: &str, end: u64, reason: &str| {

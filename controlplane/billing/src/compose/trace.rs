@@ -29,6 +29,8 @@ pub(super) struct Leg<'a> {
     pub(super) answered_at: Option<Tick>,
     pub(super) ended: Option<&'a LegEnded>,
     joined_to_caller: bool,
+    /// It was parted from who stayed on the bridge.
+    parted: bool,
 }
 
 impl<'a> Call<'a> {
@@ -75,7 +77,11 @@ impl<'a> Call<'a> {
                 }
             }
             Fact::Joined(pair) => self.join(pair.a, pair.b),
-            Fact::Parted(_) => {}
+            Fact::Parted(pair) => {
+                if let Some(leg) = self.leg(pair.a) {
+                    leg.parted = true;
+                }
+            }
             Fact::Granted(granted) => {
                 let lease = (granted.ms != u64::MAX).then_some(granted.ms);
                 // Before the answer a redirect may have made it less.
@@ -93,7 +99,8 @@ impl<'a> Call<'a> {
     fn open(&mut self, opened: &'a LegOpened) {
         let place = self.legs.len();
         let (rang_at, answered_at, ended) = (None, None, None);
-        self.legs.push(Leg { opened, rang_at, answered_at, ended, joined_to_caller: false });
+        let (joined_to_caller, parted) = (false, false);
+        self.legs.push(Leg { opened, rang_at, answered_at, ended, joined_to_caller, parted });
         let caller = self.caller.and_then(|caller| self.legs.get(caller));
         let takes_over = match caller.map(|leg| leg.opened.direction) {
             None => true,
@@ -162,6 +169,14 @@ impl<'a> Call<'a> {
         let from = spans().map(|(from, _)| from).min()?;
         let to = spans().map(|(_, to)| to).max()?;
         Some((from, to))
+    }
+
+    /// How the trunk ended that the call was rerouted from: with it the talk of this record ended,
+    /// and another call has the rest. `None` = somebody talked to the call's end, or would have.
+    pub(super) fn left(&self, call_end: Tick) -> Option<&'a LegEnded> {
+        let (_, talked_to) = self.talk_of_called(call_end)?;
+        let ended = self.winner().filter(|leg| leg.parted)?.ended?;
+        (talked_to <= ended.at && ended.at < call_end).then_some(ended)
     }
 
     /// A tick as wall clock, microseconds since 1970 UTC.

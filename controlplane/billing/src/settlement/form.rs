@@ -1,9 +1,10 @@
-//! The bytes of a settlement, version 8.
+//! The bytes of a settlement, version 9.
 //!
 //! Version byte, tenant, hold, snapshot, beginning and longest duration (not in version 1),
 //! allowance (not in versions 1 and 2), number, destination, caller (who hides only since version
 //! 5), levels, hops, parts (not before version 4), exchange rates (since version 7; so do
-//! commissions of levels, which a bit announces), packet of money (version 8). Terms have a class
+//! commissions of levels, which a bit announces), packet of money (since version 8), class (version
+//! 9, which is written only where there is one). Terms have a class
 //! rule only since version 6; before it prices did not change during a call. Ids are signed, the
 //! rest unsigned varints; an optional value is announced by a bit of a flags byte before it.
 

@@ -193,6 +193,35 @@ fn other_versions_and_cut_bytes_are_refused() {
     assert_eq!(Settlement::decode(&longer), Err(BadSettlement::Malformed));
 }
 
+#[test]
+fn a_class_is_carried_where_there_is_room_for_it() {
+    let bytes = small().encode().unwrap();
+    let mut own = small();
+    assert!(add_class(&mut own.class, b"abc") && add_class(&mut own.class, &[0]));
+    let with = own.encode().unwrap();
+    // Behind all else, and the version says so.
+    assert_eq!((with[0], &with[1..bytes.len()]), (9, &bytes[1..]));
+    assert_eq!(with[bytes.len()..], *b"\x06\x03abc\x01\x00");
+    let back = Settlement::decode(&with).unwrap();
+    assert_eq!(classes(&back.class).collect::<Vec<_>>(), [&b"abc"[..], &[0]]);
+    assert_eq!(back, own);
+    // One too many is left out, an empty one is none, and neither ends the others.
+    let mut full = Vec::new();
+    assert!(add_class(&mut full, &[7; 253]) && add_class(&mut full, &[8; 253]));
+    assert!(!add_class(&mut full, &[9; 4]) && !add_class(&mut full, &[]));
+    assert!(add_class(&mut full, &[9; 3]));
+    assert_eq!((full.len(), classes(&full).count()), (CLASS_MAX, 3));
+    // A settlement that has no room for it goes without.
+    let levels = (0..16).map(|account| level(account, rich(3))).collect();
+    let hops = (0..8).map(|trunk| hop(trunk, Some(rich(3)))).collect();
+    let large = Settlement { levels, hops, ..small() };
+    let without = large.encode().unwrap();
+    assert!(without.len() > SETTLEMENT_MAX - CLASS_MAX, "{}", without.len());
+    assert_eq!(Settlement { class: full, ..large }.encode().unwrap(), without);
+    // Cut off it is none.
+    assert!(classes(&[5, 1, 2]).next().is_none());
+}
+
 proptest! {
     #[test]
     fn round_trip(settlement in settlements()) {

@@ -3,10 +3,9 @@
 use super::Told;
 use crate::resolver::{Resolve, located};
 use std::time::Duration;
-use strowger_link::Transport;
-use strowger_locate::{Question, Records, Wanted, enum_name, enum_uri};
+use strowger_locate::{Question, Records, enum_name, enum_uri};
 use strowger_model::Digits;
-use strowger_routing::{Finding, Reached, SipUri};
+use strowger_routing::{Finding, Reached, wanted_of};
 
 /// Most addresses of one URI that are tried.
 const ADDRESSES_MAX: usize = 4;
@@ -33,7 +32,9 @@ impl<R: Resolve> Enumeration<R> {
             Records::Naptr(records) => records,
             Records::Srv(_) | Records::Address(_) => Vec::new(),
         };
-        let Some((uri, wanted)) = enum_uri(number.as_str(), &records).and_then(taken) else {
+        let Some((uri, wanted)) =
+            enum_uri(number.as_str(), &records).and_then(|uri| wanted_of(&uri))
+        else {
             return Ok((Finding::Reached(None), keep(ttl_s)));
         };
         let located = located(&self.resolver, &wanted).await.map_err(|e| format!("ENUM: {e}"))?;
@@ -46,47 +47,17 @@ impl<R: Resolve> Enumeration<R> {
     }
 }
 
-/// Where a URI of another domain leads.
-pub(super) async fn locate<R: Resolve>(resolver: &R, uri: String) -> Told {
-    let Some((uri, wanted)) = taken(uri) else {
-        return Ok((Finding::Reached(None), keep(KEEP_S.1)));
-    };
-    let located = located(resolver, &wanted).await;
-    let located = located.map_err(|e| format!("{}: {e}", wanted.host))?;
-    // The answer is kept for all calls there; which of equals comes first is the domain's own.
-    let chance = wanted.host.bytes().fold(0_u64, |sum, byte| sum << 1 ^ u64::from(byte));
-    let addresses = located.draw(chance).into_iter().take(ADDRESSES_MAX).collect();
-    let reached = Reached { uri, addresses };
-    Ok((Finding::Reached(Some(Box::new(reached))), keep(located.ttl_s())))
-}
-
 /// How long an answer is kept.
 pub(super) fn keep(ttl_s: u32) -> Duration {
     Duration::from_secs(ttl_s.clamp(KEEP_S.0, KEEP_S.1).into())
-}
-
-/// The URI as it may be called, and where it leads; `None` when we do not call such.
-fn taken(uri: String) -> Option<(String, Wanted)> {
-    let parsed = SipUri::parse(&uri)?;
-    let transport = match parsed.param("transport") {
-        None => None,
-        Some("udp") => Some(Transport::Udp),
-        Some("tcp") => Some(Transport::Tcp),
-        Some("tls") => Some(Transport::Tls),
-        Some(_) => return None,
-    };
-    let at = parsed.host_port();
-    let (host, port, is_secure) = (at.name, at.port, parsed.is_secure());
-    let transport = if is_secure { Some(Transport::Tls) } else { transport };
-    let uri = parsed.without_headers(&uri);
-    Some((uri, Wanted { host, port, transport, is_secure }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::resolver::Lookup;
-    use strowger_locate::Naptr;
+    use strowger_link::Transport;
+    use strowger_locate::{Naptr, Wanted};
 
     /// Has these records.
     #[derive(Clone)]
@@ -127,21 +98,6 @@ mod tests {
         let reached = *reached?;
         let places = reached.addresses.iter().map(|(over, at)| format!("{over:?} {at}"));
         Some((reached.uri, places.collect()))
-    }
-
-    #[tokio::test]
-    async fn a_domain_is_where_its_records_say() {
-        let address = Records::Address(vec!["192.0.2.5".parse().unwrap()]);
-        let names = Fake(vec![(Question::Address("other.test".into()), address)]);
-        let told = |uri: &str| locate(&names, uri.to_owned());
-        let (finding, keep) = told("sip:bob@other.test:5080?Subject=x").await.unwrap();
-        let Finding::Reached(Some(reached)) = finding else { panic!("{finding:?}") };
-        assert_eq!((reached.uri.as_str(), keep.as_secs()), ("sip:bob@other.test:5080", 60));
-        assert_eq!(reached.addresses, [(Transport::Udp, "192.0.2.5:5080".parse().unwrap())]);
-        for none in ["tel:+44123", "sip:bob@other.test;transport=ws"] {
-            let (finding, _) = told(none).await.unwrap();
-            assert_eq!(finding, Finding::Reached(None), "{none}");
-        }
     }
 
     #[tokio::test]

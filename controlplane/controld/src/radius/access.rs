@@ -6,6 +6,7 @@
 use super::attribute::{put_call, put_own, said};
 use super::group::Group;
 use std::time::Duration;
+use strowger_billing::add_class;
 use strowger_model::{RadiusServer, RadiusValue};
 use strowger_port::rng;
 use strowger_radius::{Code, Reply, Request, Secret, kind};
@@ -58,12 +59,23 @@ fn value(call: &AskedCall, holds: RadiusValue) -> Option<String> {
     })
 }
 
+/// What the server wants to hear again; what has no room in a settlement is left out.
+fn class(reply: &Reply) -> Vec<u8> {
+    let mut class = Vec::new();
+    for attribute in reply.attributes().filter(|one| one.kind == kind::CLASS) {
+        if !add_class(&mut class, attribute.value) {
+            break;
+        }
+    }
+    class
+}
+
 fn says(reply: &Reply, row: &RadiusServer) -> Result<RadiusSays, String> {
     match reply.code {
         Code::AccessAccept => {
             let limits = said(reply, row, RadiusValue::TalkTime).into_iter();
             let talk_s = limits.chain(reply.number(kind::SESSION_TIMEOUT)).min();
-            Ok(RadiusSays::Accept { talk_s })
+            Ok(RadiusSays::Accept { talk_s, class: class(reply) })
         }
         Code::AccessReject => {
             let statuses = said(reply, row, RadiusValue::Status).into_iter();

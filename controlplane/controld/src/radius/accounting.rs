@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use strowger_api::MetricsWriter;
-use strowger_billing::{Mode, records};
+use strowger_billing::{Mode, Settlement, classes, records};
 use strowger_link::codec::decode;
 use strowger_link::{CallFacts, Reason, Tick};
 use strowger_model::{
@@ -109,6 +109,7 @@ struct Told {
     ended: u32,
     price: Option<String>,
     currency: Option<String>,
+    class: Vec<Vec<u8>>,
 }
 
 impl Accounting {
@@ -144,25 +145,28 @@ impl Accounting {
         let Ok(mut facts) = decode::<CallFacts>(payload) else { return Vec::new() };
         // As if it ended now: its record has all that is known at the beginning.
         facts.close_at(Tick::default(), Reason::Normal);
-        self.events(&records(&facts, Mode::CalledLeg), true)
+        let class = class_of(&facts);
+        self.events(&records(&facts, Mode::CalledLeg), &class, true)
     }
 
-    /// The ends of answered calls.
-    pub(crate) fn stops(&self, records: &[Cdr]) -> Vec<RadiusEvent> {
-        match self.0.is_wanted.load(Ordering::Acquire) {
-            true => self.events(records, false),
-            false => Vec::new(),
+    /// The ends of answered calls: the records of an `Ended` frame.
+    pub(crate) fn stops(&self, records: &[Cdr], payload: &[u8]) -> Vec<RadiusEvent> {
+        if !self.0.is_wanted.load(Ordering::Acquire) || !records.iter().any(Cdr::is_answered) {
+            return Vec::new();
         }
+        let class = decode::<CallFacts>(payload).map(|facts| class_of(&facts));
+        self.events(records, &class.unwrap_or_default(), false)
     }
 
-    fn events(&self, records: &[Cdr], start: bool) -> Vec<RadiusEvent> {
+    fn events(&self, records: &[Cdr], class: &[u8], start: bool) -> Vec<RadiusEvent> {
         let Ok(wish) = self.0.wish.read() else { return Vec::new() };
         let is_wanted = |tenant: TenantId| wish.all || wish.tenants.contains(&tenant);
         let event = |cdr: &Cdr| {
             let tenant = cdr.tenant.filter(|tenant| is_wanted(*tenant))?;
             let answered_us = cdr.times.answered_us?;
             let at_us = if start { answered_us } else { cdr.times.ended_us };
-            let (session, body) = (session(cdr), serde_json::to_string(&told(cdr, start)).ok()?);
+            let (session, body) =
+                (session(cdr), serde_json::to_string(&told(cdr, class, start)).ok()?);
             Some(RadiusEvent { id: 0, tenant, at_us, session, body })
         };
         records.iter().filter_map(event).collect()
@@ -215,7 +219,13 @@ fn session(cdr: &Cdr) -> String {
     }
 }
 
-fn told(cdr: &Cdr, start: bool) -> Told {
+/// What the server that let a call through wants to hear again.
+fn class_of(facts: &CallFacts) -> Vec<u8> {
+    let settlement = Settlement::decode(&facts.settlement.0);
+    settlement.map(|settlement| settlement.class).unwrap_or_default()
+}
+
+fn told(cdr: &Cdr, class: &[u8], start: bool) -> Told {
     let charge = cdr.customer.as_ref().filter(|_| !start);
     Told {
         start,
@@ -238,6 +248,7 @@ fn told(cdr: &Cdr, start: bool) -> Told {
         ended: ended(cdr.outcome.reason),
         price: charge.map(|c| print_decimal(c.gross.0, c.currency.ledger_digits())),
         currency: charge.map(|c| c.currency.code().to_owned()),
+        class: classes(class).map(<[u8]>::to_vec).collect(),
     }
 }
 
@@ -267,6 +278,9 @@ fn request(event: &RadiusEvent, row: &RadiusServer, now_us: i64) -> Result<Reque
     put_call(&mut request, row, (&told.caller, &told.from, &told.called))?;
     if !told.call.is_empty() {
         request.put(kind::ACCT_MULTI_SESSION_ID, told.call.as_bytes())?;
+    }
+    for class in &told.class {
+        request.put(kind::CLASS, class)?;
     }
     request.put_number(kind::EVENT_TIMESTAMP, seconds(event.at_us))?;
     request.put_number(kind::ACCT_DELAY_TIME, seconds(now_us.saturating_sub(event.at_us)))?;
@@ -533,6 +547,7 @@ mod tests {
                 caller: "1001".into(),
                 called: "4420".into(),
                 talk_s: 9,
+                class: vec![b"a\0\xff".to_vec(), vec![7]],
                 ended: 1,
                 price: Some("0.5".into()),
                 ..Told::default()
@@ -567,6 +582,7 @@ mod tests {
             assert!(both.contains(&list(b"\x01\x061001")), "User-Name: {both}");
             assert!(both.contains(&list(b"\x2c\x0677-1")), "Acct-Session-Id: {both}");
             assert!(both.contains(&list(b"\x32\x0477")), "Acct-Multi-Session-Id: {both}");
+            assert!(both.contains(&list(b"\x19\x05a\0\xff\x19\x03\x07")), "Class: {both}");
             assert!(both.contains(&list(&[41, 6, 0, 0, 0, 2])), "Acct-Delay-Time: {both}");
         }
         assert!(stop.contains(&list(&[40, 6, 0, 0, 0, 2, 44])), "{stop}");

@@ -195,6 +195,8 @@ pub struct Egress {
     pub cps_max: u32,
     /// Minutes that are agreed on with the supplier.
     pub commitment: Commitment,
+    /// Calls for which it comes before other trunks; `None` = for none.
+    pub precedence: Option<Precedence>,
     /// A number that begins so, dialled by who may (`route.test_calls`), goes to this trunk and no
     /// other, without the prefix (spec C-RTE-02).
     pub test_prefix: Option<Digits>,
@@ -265,6 +267,7 @@ impl Egress {
             calls_reserved: 0,
             cps_max: 0,
             commitment: Commitment::default(),
+            precedence: None,
             test_prefix: None,
             test_only: false,
             ring_timeout_s: 0,
@@ -291,6 +294,24 @@ impl Egress {
             pass_digest: false,
         }
     }
+}
+
+/// Calls for which a trunk comes before the other targets of a route; it takes all others as well
+/// (spec 19.3, keys 4, 9, 10, 20 and 21).
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Precedence {
+    /// The larger comes first, whatever the priorities of targets and however it did lately
+    /// (source: `absolutepriority`).
+    pub absolute: u8,
+    /// Beginnings of called numbers for which it comes before others, whatever the priorities
+    /// (source: `calledpriority`).
+    pub called: Vec<Digits>,
+    /// Beginnings of callers' numbers for which it comes before others of its priority (source:
+    /// `callerpriority`).
+    pub callers: Vec<Digits>,
+    /// Organizations for whose calls, and those of organizations below them, it comes before others
+    /// of its priority (source: `prioritypartner`).
+    pub organizations: Vec<OrganizationId>,
 }
 
 /// Minutes of talk that are agreed on with a supplier, by the days and months of the tenant (spec

@@ -247,7 +247,7 @@ pub struct DialogTerms {
     pub srtp: Option<SrtpUse>,
     /// How progress of its calls is told, to it and from it; `None` = as it is.
     pub progress: Option<ProgressMode>,
-    /// Which bodies beside session descriptions pass; `None` = those within its calls, and none of
-    /// an INVITE.
+    /// Which bodies beside session descriptions pass; `None` = those of INFO and MESSAGE, and
+    /// nothing beside a description.
     pub bodies: Option<BodyTerms>,
 }

@@ -167,6 +167,9 @@ pub struct Did {
     /// Many subscribers have it: who calls says whose call it is, and `target` has the calls that
     /// nobody is found for (source: `ispublic` 4, `didhandleruser`).
     pub shared: bool,
+    /// Who pays for calls to it in place of their callers (spec C-BIL-13): an account of its
+    /// organization.
+    pub payer: Option<AccountId>,
 }
 
 impl Did {

@@ -1,12 +1,14 @@
 //! Rules about prices: by which tariff accounts pay that have none of their own (spec PRICE-GRP-01,
 //! PRICE-PKT-01, PRICE-ASSIGN-01).
 
-use crate::{Digits, OrganizationId, PriceRuleId, TariffId, TenantId, TimeClass};
+use crate::{Digits, OrganizationId, PriceRuleId, TariffId, TenantId, TimeClass, TrunkId};
 
 /// Most rules about prices of one tenant: all of them may be looked at for one call.
 pub const PRICE_RULES_MAX: usize = 1_000;
 /// Most beginnings of numbers in one list of a rule.
 pub const PRICE_RULE_PREFIXES_MAX: usize = 1_000;
+/// Most trunks, and most tech prefixes, in one list of a rule.
+pub const PRICE_RULE_TRUNKS_MAX: usize = 100;
 /// Most classes of times in one list of a rule.
 pub const PRICE_RULE_TIMES_MAX: usize = 64;
 
@@ -33,6 +35,10 @@ pub struct PriceRule {
     pub callers: Vec<Digits>,
     /// Called numbers it is for, by their beginnings; empty = all.
     pub called: Vec<Digits>,
+    /// For calls that these trunks send; empty = whoever makes them.
+    pub trunks: Vec<TrunkId>,
+    /// For calls that come by a trunk with one of these tech prefixes; empty = by whatever way.
+    pub tech_prefixes: Vec<Digits>,
     /// For calls that begin in these times, by the tenant's clock; empty = always.
     pub times: Vec<TimeClass>,
     /// And not in these, whatever `times` says.
@@ -46,20 +52,29 @@ pub struct PriceRule {
 }
 
 impl PriceRule {
-    /// Whether a call that begins at `at_us` to `called` may be meant, whoever calls at what time
-    /// of the day.
+    /// Whether a call that begins at `at_us` may be meant, whoever calls whom at what time of the
+    /// day.
     #[must_use]
-    pub fn is_for(&self, called: &Digits, at_us: i64) -> bool {
-        self.enabled
-            && self.from_us.is_none_or(|from_us| from_us <= at_us)
+    pub fn is_valid(&self, at_us: i64) -> bool {
+        self.from_us.is_none_or(|from_us| from_us <= at_us)
             && self.until_us.is_none_or(|until_us| at_us < until_us)
-            && begins(&self.called, called)
     }
 
     /// Whether calls of somebody with this number are meant; `None` = nobody knows it.
     #[must_use]
     pub fn is_for_caller(&self, number: Option<&Digits>) -> bool {
         self.callers.is_empty() || number.is_some_and(|number| begins(&self.callers, number))
+    }
+}
+
+impl PriceRule {
+    /// Whether calls are meant that came by this trunk with its tech prefix; `None` = by none.
+    #[must_use]
+    pub fn is_for_sender(&self, sender: Option<(TrunkId, Option<Digits>)>) -> bool {
+        let (trunk, prefix) = (sender.map(|(trunk, _)| trunk), sender.and_then(|(_, own)| own));
+        (self.trunks.is_empty() || trunk.is_some_and(|id| self.trunks.contains(&id)))
+            && (self.tech_prefixes.is_empty()
+                || prefix.is_some_and(|own| self.tech_prefixes.contains(&own)))
     }
 }
 

@@ -5,12 +5,12 @@
 
 use super::SettingKind as Kind;
 use super::{
-    CLASS_RULE_WORDS, CLI_WORDS, ClassRule, ContactsFull, Depth, FAILOVER_WORDS, FOREIGN_WORDS,
-    FORK_WORDS, FULL_WORDS, FailoverMode, Foreign, Fork, G711_WORDS, KEEP_ALIVE_WORDS, KeepAlive,
-    MEDIA_PATH_WORDS, NAT_WORDS, NUMBER_KINDS, Nat, NumberKinds, OPERATION_WORDS, ORDER_WORDS,
-    PATH_WORDS, PICKUP_WORDS, PathPolicy, Pickup, REDIRECT_WORDS, RELIABLE_WORDS, Redirect,
-    SEND_TO_WORDS, SRTP_WORDS, SendTo, Setting, SettingReader, Sum, TIMER_WORDS, Typed,
-    UNKNOWN_WORDS, Unknown,
+    ANSWERED_WORDS, Answered, CALLED_SHOWN_WORDS, CLASS_RULE_WORDS, CLI_WORDS, CalledShown,
+    ClassRule, ContactsFull, Depth, FAILOVER_WORDS, FOREIGN_WORDS, FORK_WORDS, FULL_WORDS,
+    FailoverMode, Foreign, Fork, G711_WORDS, KEEP_ALIVE_WORDS, KeepAlive, MEDIA_PATH_WORDS,
+    NAT_WORDS, NUMBER_KINDS, Nat, NumberKinds, OPERATION_WORDS, ORDER_WORDS, PATH_WORDS,
+    PICKUP_WORDS, PathPolicy, Pickup, REDIRECT_WORDS, RELIABLE_WORDS, Redirect, SEND_TO_WORDS,
+    SRTP_WORDS, SendTo, Setting, SettingReader, Sum, TIMER_WORDS, Typed, UNKNOWN_WORDS, Unknown,
 };
 use crate::{
     Cli, Digits, G711, MediaPath, Operation, Price, ReliableMode, RouteOrder, SESSION_S_MAX,
@@ -25,6 +25,7 @@ const DAY: i64 = 86_400_000;
 const HOUR: i64 = 3_600_000;
 const MINUTE: i64 = 60_000;
 const LIMIT: Kind = Kind::Whole(0, u32::MAX as i64);
+const TALK: Kind = Kind::Millis(0, 10_000 * LONG, 1_000);
 /// Sessions (RFC 4028): never under 90 seconds.
 const SESSION: Kind =
     Kind::Millis(SESSION_S_MIN as i64 * 1_000, SESSION_S_MAX as i64 * 1_000, 1_000);
@@ -119,6 +120,10 @@ settings! {
         hops_max: u8 = 8, Kind::Whole(1, 8), Account, Routing, ["maxreroute", "allowreroute"];
         /// Who is refused because of a limit is asked to wait so long (`Retry-After`); 0 is not.
         retry_after_ms: u32 = 0, Kind::Millis(0, HOUR, 1_000), Account, Routing, [];
+        /// Programs that trunks without credentials call by, as they call themselves in User-Agent,
+        /// in either case: the whole name below five characters, else a part of it. Calls by others
+        /// are refused; `none` takes any.
+        trunk_programs: Vec<String> = Vec::new(), Kind::Programs, Account, Routing, [];
         /// A called number is looked for among our own before routes are.
         local_numbers: bool = true, Kind::Flag, Account, Routing, ["checklocalnumbers"];
         /// A call may go out by the trunk that it came in by.
@@ -170,6 +175,11 @@ settings! {
         /// Replaces: `never` nobody, `group` who is of one account or one ring group with it,
         /// `tenant` every subscriber of its tenant.
         pickup: Pickup = Pickup::Group, Kind::Word(PICKUP_WORDS), Subscriber, Routing, [];
+        /// What stands in To of a call to this subscriber's phones: the user of their `contact`,
+        /// what was `received`, its `username`, its first `number`, or the one of its numbers that
+        /// was called, else the first (`best`). Without a number it is the user name.
+        called_shown: CalledShown = CalledShown::Contact, Kind::Word(CALLED_SHOWN_WORDS),
+            Subscriber, Routing, ["rewriteinternalcalled"];
     }
 
     /// When the next hop is tried.
@@ -185,6 +195,15 @@ settings! {
             ["reroutedisccodes"];
         /// Statuses that end the hunt, for trunks that name none.
         stop_on: Vec<u16> = Vec::new(), Kind::Statuses, Account, Routing, ["noreroutedisccodes"];
+        /// When a caller who talks with a trunk is put through to another one: `never`; after a
+        /// `fault`, when the trunk is lost, sends nothing, answered falsely, or hangs up with a
+        /// cause after which the next hop would be tried; or after `any` end that is not the
+        /// caller's. It is a call of its own with its own record, decided again without the trunks
+        /// that had it, three times at most; the caller hears nothing meanwhile.
+        answered: Answered = Answered::Never, Kind::Word(ANSWERED_WORDS), Account, Routing,
+            ["rerouteconnected"];
+        /// Talk from which on a call is not put through any more.
+        answered_ms: u32 = 20_000, Kind::Millis(1_000, HOUR, 1_000), Account, Routing, [];
         /// Longest wait for a first answer of a trunk that names no time; 0 is the transaction's.
         first_ms: u32 = 0, Kind::Millis(0, MINUTE, 1_000), Account, Routing, [];
     }
@@ -194,7 +213,8 @@ settings! {
         /// How targets of one priority follow each other in routes that do not say: `weight` by
         /// the trunks' preference, then by weight; `price` the cheapest for the call first;
         /// `quality` by price and quality together; `rotation` the one called longest ago first;
-        /// `share` each as often as its weight says, counted call by call.
+        /// `share` each as often as its weight says, counted call by call; `lines` the one with
+        /// the most free lines first.
         order: RouteOrder = RouteOrder::Weight, Kind::Word(ORDER_WORDS), Account, Routing,
             ["brs_lcr"];
         /// The call that prices are compared for lasts so long.
@@ -252,6 +272,22 @@ settings! {
         learnt_day_times: u32 = 0, Kind::Whole(0, 1_000), Account, Control, [];
         /// What that leaves an account at least, in its currency.
         learnt_day_min: Sum = Sum(10_000_000_000), Kind::Sum, Account, Control, [];
+        /// How long the calls of one day that an account makes may talk together; 0 is no limit.
+        /// When they have, it makes no new call; one that runs is not cut.
+        day_talk_ms_max: u64 = 0, TALK, Account, Control, ["maxslperdayreached"];
+        /// The same of one month; 0 is no limit.
+        month_talk_ms_max: u64 = 0, TALK, Account, Control, [];
+        /// Most calls from one address within a window, of accounts that this is set for; 0 is no
+        /// limit. An address is one of IPv4 or a /64 of IPv6. It and the next two count calls from
+        /// when they were set, and behind a restart all of the window.
+        address_calls_max: u32 = 0, LIMIT, Account, Routing, ["maxcallperip"];
+        /// How long such calls may talk together; 0 is no limit. One that runs is not cut.
+        address_talk_ms_max: u64 = 0, TALK, Account, Routing, ["maxdurationperip"];
+        /// Most that such calls may cost, of accounts in the tenant's currency; `auto` is no limit.
+        address_spend_max: Option<Sum> = None, Kind::Sum, Account, Routing, ["maxcostperip"];
+        /// How long such a window is. Windows follow each other from 1 January 1970 UTC on.
+        address_window_ms: u64 = 86_400_000, Kind::Millis(60_000, LONG, 60_000), Tenant, Routing,
+            ["maxcallperperiod"];
         /// Most calls at once of a tenant; 0 is no limit. Calls that began before it was set are
         /// not counted.
         tenant_calls_max: u32 = 0, LIMIT, Tenant, Routing, ["maxccallsblock"];
@@ -325,6 +361,9 @@ settings! {
         /// The number that carriers are shown for subscribers whose row has none; `auto` is their
         /// own.
         number: Option<Digits> = None, Kind::Number, Account, Routing, ["globaldidout"];
+        /// Carriers are shown one of the subscriber's own numbers, drawn for each call, where it
+        /// chooses none itself and its row has none.
+        drawn: bool = false, Kind::Flag, Subscriber, Routing, [];
         /// Called parties see the caller's display name.
         display: bool = true, Kind::Flag, Subscriber, Routing, [];
         /// A trunk with `by_number` that shows the subscriber's number sends calls of his, at the
@@ -391,6 +430,9 @@ settings! {
         /// that came from; `contact` always to the address in it, if there is one; `both` as
         /// `by-contact`, and to the other one of both when nobody answers there within 3 s.
         send_to: SendTo = SendTo::ByContact, Kind::Word(SEND_TO_WORDS), Subscriber, Routing, [];
+        /// A device that says nothing within 3 s is tried at the standard port of its transport as
+        /// well (5060, 5061 by TLS), where its contact or its source names another.
+        standard_port: bool = false, Kind::Flag, Subscriber, Routing, ["sipsendtodefport"];
         /// What is sent to contacts behind a NAT so that it stays open.
         keep_alive: KeepAlive = KeepAlive::Crlf, Kind::Word(KEEP_ALIVE_WORDS), Subscriber,
             Routing, ["udpkeepalive"];

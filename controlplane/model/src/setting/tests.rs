@@ -93,7 +93,7 @@ fn another(setting: &Setting) -> SettingValue {
     let numbers = ["1", "7", "8", "32", "60000", "120000", "600000"];
     let words = [
         "always", "price", "hide", "refuse", "by-q", "source", "options", "middle", "never",
-        "continue", "direct", "redirect", "fault", "PCMA", "spare", "premium",
+        "continue", "direct", "redirect", "fault", "PCMA", "spare", "premium", "received",
     ];
     let tries = ["true", "false", "44", "486", "1.5", "pass"].into_iter().chain(words);
     let mut values =
@@ -124,7 +124,8 @@ fn a_value_reaches_its_field_and_no_other() {
             | SettingKind::Words(_)
             | SettingKind::Price
             | SettingKind::Sum
-            | SettingKind::Codecs => SettingValue::Flag(true),
+            | SettingKind::Codecs
+            | SettingKind::Programs => SettingValue::Flag(true),
         };
         assert!(!setting.put(&mut profile, Some(&wrong)), "{}", setting.path());
         assert_eq!(profile, before);

@@ -60,8 +60,8 @@ fn a_tenant_s_whole_is_limited_by_settings() {
     assert_eq!(go(&mut office, 11).grant.ms, u64::MAX);
     // After a restart it is what the database says of all accounts.
     let mut office = office_with(&[("limit.tenant_month_max", "0.10")]);
-    office.load_spent(PAYER, WALL_US, euro("0.07"), NOW);
-    office.load_spent(SUPPLIER, WALL_US, euro("0.02"), NOW);
+    office.load_spent(PAYER, WALL_US, (euro("0.07"), 0), NOW);
+    office.load_spent(SUPPLIER, WALL_US, (euro("0.02"), 0), NOW);
     assert_eq!(go(&mut office, 7).grant.ms, 10_000);
     assert_eq!(reason(&mut office, 8), Reason::Limit);
 }
@@ -74,7 +74,7 @@ fn accounts_that_resell_or_are_kept_in_another_currency_do_not_count() {
         let world = Arc::new(World::build(rows).unwrap());
         let mut office = Office::new(0, Arc::clone(&world));
         office.load(world.account(PAYER).unwrap(), Amount::ZERO, NOW);
-        office.load_spent(PAYER, WALL_US, euro("0.07"), NOW);
+        office.load_spent(PAYER, WALL_US, (euro("0.07"), 0), NOW);
         office.tenant_spent(TenantId(1)).unwrap()[DAY].used
     };
     assert_eq!(counts(&|_| {}), euro("0.07"));
@@ -196,4 +196,98 @@ fn who_seeks_numbers_is_told_of_but_no_trusted_trunk() {
     assert!(seek(&mut office, 44_100..44_120).is_empty());
     // The trunk of the other tests is trusted.
     assert!(seek(&mut office_with(&settings), 44_100..44_150).is_empty());
+}
+
+#[test]
+fn talk_of_a_day_and_a_month_is_set_and_survives_a_restart() {
+    let settings = [("limit.day_talk_ms_max", "120000"), ("limit.month_talk_ms_max", "180000")];
+    let mut office = office_with(&settings);
+    let talk = |office: &mut Office, id: u64, seconds: u64| {
+        let settlement = go(office, id).settlement;
+        office.settle(&records(&facts(id, &settlement, Some(seconds))), NOW);
+    };
+    talk(&mut office, 7, 60);
+    let running = go(&mut office, 8);
+    talk(&mut office, 9, 60);
+    assert_eq!(reason(&mut office, 10), Reason::Limit);
+    // A call that runs goes on, and ends as it likes.
+    office.settle(&records(&facts(8, &running.settlement, Some(60))), NOW);
+    assert_eq!(office.till().talked_at(key(), WALL_US), [180_000; PERIODS]);
+    // More a day, the same a month; then no limit at all.
+    let world = World::build(set(&[("limit.day_talk_ms_max", "240000"), settings[1]])).unwrap();
+    office.set_world(Arc::new(world), NOW);
+    assert_eq!(reason(&mut office, 11), Reason::Limit);
+    office.set_world(Arc::new(World::build(set(&[])).unwrap()), NOW);
+    go(&mut office, 12);
+    // After a restart it is what the database says.
+    let mut office = office_with(&settings);
+    office.load_spent(PAYER, WALL_US, (Amount::ZERO, 119_999), NOW);
+    go(&mut office, 7);
+    office.load_spent(PAYER, WALL_US, (Amount::ZERO, 1), NOW);
+    assert_eq!(reason(&mut office, 8), Reason::Limit);
+}
+
+fn key() -> strowger_till::AccountKey {
+    strowger_till::AccountKey { node: 0, account: PAYER }
+}
+
+#[test]
+fn calls_of_one_address_are_capped_by_settings() {
+    let mut office = office_with(&[("limit.address_calls_max", "2")]);
+    go(&mut office, 7);
+    go(&mut office, 8);
+    assert_eq!(reason(&mut office, 9), Reason::Limit);
+    let elsewhere = |office: &mut Office, id: u64, wall_us: i64| {
+        let mut ask = ask(id, "44123");
+        ask.hints.source = ([192, 0, 2, 1], 9_999).into();
+        ask.wall_us = wall_us;
+        matches!(answer_to(office, ask), Some(AnswerBody::Go(_)))
+    };
+    assert!(!elsewhere(&mut office, 10, WALL_US), "the port is no address");
+    assert!(elsewhere(&mut office, 11, WALL_US + 86_400_000_000), "the next window");
+    // Who is not capped is not counted.
+    let mut office = office_with(&[("limit.address_window_ms", "60000")]);
+    (7..20).for_each(|id| drop(go(&mut office, id)));
+    // Talk and cost, by records; a second costs 0.001.
+    for cap in [("limit.address_talk_ms_max", "60000"), ("limit.address_spend_max", "0.06")] {
+        let mut office = office_with(&[cap]);
+        for id in 7..9 {
+            let settlement = go(&mut office, id).settlement;
+            office.settle(&records(&facts(id, &settlement, Some(30))), NOW);
+        }
+        assert_eq!(reason(&mut office, 9), Reason::Limit, "{}", cap.0);
+        // A restart has them of the database.
+        let mut office = office_with(&[cap]);
+        let from = [192, 0, 2, 1].into();
+        office.load_address(PAYER, (from, WALL_US), (9, 59_999, euro("0.059")), NOW);
+        go(&mut office, 7);
+        office.load_address(PAYER, (from, WALL_US), (9, 1, euro("0.001")), NOW);
+        assert_eq!(reason(&mut office, 8), Reason::Limit, "{}", cap.0);
+    }
+}
+
+#[test]
+fn a_refusal_by_a_cap_says_which() {
+    let said = |settings: &[(&str, &str)]| {
+        let mut office = office_with(settings);
+        go(&mut office, 7);
+        office.load_spent(PAYER, WALL_US, (Amount::ZERO, 60_000), NOW);
+        answer_traced(&mut office, ask(8, "44123"))
+    };
+    let minutes = said(&[("limit.day_talk_ms_max", "60000")]);
+    assert!(minutes.contains("the talk of a day or a month is used up, so account 1"), "{minutes}");
+    let calls = said(&[("limit.address_calls_max", "1")]);
+    assert!(calls.contains("the calls from the address are used up, so account 1"), "{calls}");
+}
+
+/// The trace of a call.
+fn answer_traced(office: &mut Office, ask: Ask) -> String {
+    office.handle_up(Up::Ask(Box::new(ask)), NOW, WALL_US);
+    let mut said = String::new();
+    while let Some(output) = office.poll_output() {
+        if let Output::Trace(traced) = output {
+            said = strowger_routing::Trace::from_bytes(&traced.steps).to_string();
+        }
+    }
+    said
 }

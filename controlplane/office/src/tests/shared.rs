@@ -18,6 +18,7 @@ fn world() -> World {
         enabled: true,
         reserved_until_us: None,
         shared: true,
+        payer: None,
     }];
     rows.subscribers = vec![Subscriber {
         id: SubscriberId(5),

@@ -81,3 +81,50 @@ fn turns_are_taken_by_calls_that_go_out() {
     poor.settle(&records(&facts(1, &plan.settlement, Some(1))), NOW);
     assert_eq!(first(&go(&mut poor, 6)), PartyRef::Trunk(2));
 }
+
+#[test]
+fn lines_are_counted_at_the_trunk_that_has_the_call() {
+    let lines = |rows: &mut Rows| {
+        let target = |trunk| RouteTarget { trunk: TrunkId(trunk), priority: 0, weight: 0 };
+        rows.routes[0].targets = vec![target(2), target(3)];
+        rows.routes[0].order = Some(RouteOrder::Lines);
+        for (row, most) in [(1, 3), (2, 2)] {
+            rows.trunks[row].egress.as_mut().unwrap().calls_max = most;
+        }
+    };
+    let of = |trunk| PartyRef::Trunk(trunk);
+    let mut office = office_of("100", lines);
+    // Three free lines at trunk 2, two at trunk 3: of as many the first of the route.
+    let plans: Vec<_> = (1..6).map(|id| go(&mut office, id)).collect();
+    assert_eq!(plans.iter().map(first).collect::<Vec<_>>(), [2, 2, 3, 2, 3].map(of));
+    // The second target answered: the line is its own from then on.
+    let hop = plans[0]
+        .stages
+        .iter()
+        .flat_map(|stage| &stage.branches)
+        .find_map(|branch| (branch.party == of(3)).then_some(branch.hop));
+    let started = Started {
+        ask: AskId(1),
+        record: RecordId::new(1, 1).unwrap(),
+        at: NOW,
+        hop: hop.unwrap(),
+        settlement: plans[0].settlement.clone(),
+    };
+    office.handle_up(Up::Started(started), NOW, WALL_US);
+    assert_eq!(first(&go(&mut office, 6)), of(2));
+    // A line is free again by a record, and when an attempt is given up.
+    let ended = facts(3, &plans[2].settlement, Some(1));
+    office.settle(&records(&ended), NOW);
+    office.handle_up(Up::Abandoned(AskId(5)), NOW, WALL_US);
+    assert_eq!(first(&go(&mut office, 7)), of(3));
+    // Another life knows those that run.
+    let mut next = office_of("100", lines);
+    for id in [8, 9] {
+        next.adopt_running(&facts(id, &plans[1].settlement, None), NOW);
+    }
+    assert_eq!(first(&go(&mut next, 10)), of(3));
+    // A dataplane that knows none of them has none.
+    next.dataplane_restarted(0, &[], NOW);
+    next.journal_read(NOW);
+    assert_eq!(first(&go(&mut next, 11)), of(2));
+}

@@ -59,6 +59,7 @@ impl<'a> Attempt<'a> {
             let mut own = order::known_of(target, (preference, agreed), &view, how.order);
             let is_own = currency == sender.tenant.currency;
             own.cost = is_own.then(|| order::compared(cost));
+            self.put_first(&mut own, (sender, hops, way), candidate.egress, &how);
             own.had = had == Some(target.trunk);
             if own.had {
                 self.note(Step::SecondTry { trunk: target.trunk.0 });
@@ -150,6 +151,7 @@ impl<'a> Attempt<'a> {
             RouteOrder::Price => self.note(Step::ByPrice { targets }),
             RouteOrder::Quality => self.note(Step::ByQuality { targets }),
             RouteOrder::Rotation => self.note(Step::ByRotation { targets }),
+            RouteOrder::Lines => self.note(Step::ByLines { targets }),
         }
     }
 
@@ -213,6 +215,9 @@ impl<'a> Attempt<'a> {
         }
         if egress.test_only && !self.is_test {
             return Err(Step::HopTestOnly { trunk: number });
+        }
+        if self.had_it(id) {
+            return Err(Step::HopTried { trunk: number });
         }
         let agreed = self.agreed(sender.tenant, trunk, egress)?;
         if egress.tariff.is_none() && !sender.settings.price.unpriced_trunks {

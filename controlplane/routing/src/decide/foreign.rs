@@ -12,13 +12,15 @@ use super::plan::Plan;
 use super::sender::Sender;
 use super::way::{Place, Way};
 use super::{Attempt, Stop};
-use crate::fact::{Finding, Outsider, Query};
-use crate::limits::FOREIGN_URI_MAX;
+use crate::fact::{Outsider, Query, Reached};
+use crate::limits::{FOREIGN_ADDRESSES_MAX, FOREIGN_URI_MAX};
 use crate::names::literal;
+use crate::place::wanted_of;
 use crate::refusal::Refusal;
 use crate::trace::{Step, TO_DOMAIN};
 use crate::uri::SipUri;
 use strowger_link::{HeaderField, Octets};
+use strowger_locate::draw;
 use strowger_model::{Foreign, TrunkId, Unknown};
 
 impl<'a> Attempt<'a> {
@@ -87,25 +89,7 @@ impl<'a> Attempt<'a> {
             self.note(Step::HopClosed { trunk: id.0 });
             return Err(Refusal::NoRoute);
         };
-        let reached = match self.find_out(Query::Located(uri)) {
-            Some(Finding::Reached(Some(reached))) => reached,
-            Some(Finding::Unknown(lack)) => {
-                self.without(Outsider::Names, lack, Unknown::Refuse)?;
-                return Err(Refusal::NoRoute);
-            }
-            // It is nowhere, or nobody is asked.
-            Some(
-                Finding::Reached(None)
-                | Finding::Ported(_)
-                | Finding::Hook(_)
-                | Finding::Radius(_)
-                | Finding::Placed(_),
-            )
-            | None => {
-                self.note(Step::NoTarget {});
-                return Err(Refusal::NoRoute);
-            }
-        };
+        let reached = self.reached_at(uri)?;
         let mut way = Way { inside: true, ..Way::outside() };
         self.route_to(sender, called, trunk.id, &reached, (place, &mut way))?;
         // A name is no number that the trunk's edit could say.
@@ -115,5 +99,30 @@ impl<'a> Attempt<'a> {
             }
         }
         Ok(way)
+    }
+
+    /// Where name servers say that the domain of a URI is.
+    fn reached_at(&mut self, uri: String) -> Result<Reached, Refusal> {
+        let Some((uri, wanted)) = wanted_of(&uri) else {
+            self.note(Step::NoTarget {});
+            return Err(Refusal::NoRoute);
+        };
+        let Some(finding) = self.find_out(Query::Place(Box::new(wanted))) else {
+            // Nobody is asked, or has answered yet.
+            self.note(Step::NoTarget {});
+            return Err(Refusal::NoRoute);
+        };
+        match finding.placed() {
+            Ok(places) => {
+                // Each call draws for itself, so that weights are shares of calls.
+                let addresses = draw(places, self.ask.id.0);
+                let addresses = addresses.into_iter().take(FOREIGN_ADDRESSES_MAX).collect();
+                Ok(Reached { uri, addresses })
+            }
+            Err(lack) => {
+                self.without(Outsider::Names, lack, Unknown::Refuse)?;
+                Err(Refusal::NoRoute)
+            }
+        }
     }
 }

@@ -31,23 +31,15 @@ impl<'a> Attempt<'a> {
             return Ok((called, party));
         }
         let query = Query::Hook(Box::new(self.asked_call(sender, &called, party.is_some())));
-        let (number, caller, talk_ms) = match self.find_out(query) {
+        let (number, caller, talk_ms) = match self.find_out(query).map(Finding::hook) {
             None => return Ok((called, party)),
-            Some(Finding::Hook(HookSays::Continue { called, caller, talk_ms })) => {
-                (called, caller, talk_ms)
-            }
-            Some(Finding::Hook(HookSays::Refuse(status))) => {
+            Some(Ok(HookSays::Continue { called, caller, talk_ms })) => (called, caller, talk_ms),
+            Some(Ok(HookSays::Refuse(status))) => {
                 self.note(Step::HookRefuses { sip: status.into() });
                 return Err(Stop::Refuse(Refusal::Rule(status)));
             }
-            Some(Finding::Unknown(lack)) => {
+            Some(Err(lack)) => {
                 self.without(Outsider::Hook, lack, set.hook_unknown)?;
-                return Ok((called, party));
-            }
-            // No answer to this question.
-            Some(
-                Finding::Ported(_) | Finding::Reached(_) | Finding::Radius(_) | Finding::Placed(_),
-            ) => {
                 return Ok((called, party));
             }
         };

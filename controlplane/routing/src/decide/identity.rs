@@ -7,6 +7,7 @@
 //! | subscriber | `identity.number` of its row |
 //! | | with `any_number`: P-Preferred-Identity, else From, if it is a number |
 //! | | else of P-Preferred-Identity and From the first that is one of its own numbers |
+//! | | with the setting `identity.drawn`: one of its numbers, by lot |
 //! | | its first number; its user name |
 //! | trusted trunk | P-Asserted-Identity, Remote-Party-ID, From |
 //! | other trunk | From |
@@ -21,8 +22,9 @@ use super::sender::{Sender, Who};
 use crate::limits::IDENTITY_MAX;
 use crate::trace::Step;
 use strowger_billing::Caller;
+use strowger_link::siphash::{Key, siphash24};
 use strowger_link::{Branch, IdentityHeader};
-use strowger_model::{Cli, Egress, IdentityHeader as RowHeader, Ingress};
+use strowger_model::{Cli, Digits, Egress, IdentityHeader as RowHeader, Ingress};
 
 /// The caller's identity towards one branch.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -273,6 +275,7 @@ impl<'a> Attempt<'a> {
                     }
                 };
                 let number = row.identity.number.or_else(chosen);
+                let number = number.or_else(|| self.drawn(sender, &row.numbers));
                 let number = number.or_else(|| row.numbers.first().copied());
                 number.map_or_else(|| row.username.clone(), |number| number.to_string())
             }
@@ -281,6 +284,17 @@ impl<'a> Attempt<'a> {
                 canonical(text).map_or_else(|| cut(text), |number| number.to_string())
             }
         }
+    }
+
+    /// One of a subscriber's own numbers, the same for the same ask (spec FAQ-07: numbers that are
+    /// nobody's are not shown).
+    fn drawn(&self, sender: &Sender<'a>, numbers: &[Digits]) -> Option<Digits> {
+        if !sender.settings.identity.drawn {
+            return None;
+        }
+        let lot = siphash24(&Key(*b"numbers of calls"), &self.ask.id.0.to_le_bytes());
+        let place = lot.checked_rem(u64::try_from(numbers.len()).ok()?)?;
+        numbers.get(usize::try_from(place).ok()?).copied()
     }
 
     /// What a trunk says the caller's number is: its word in P-Asserted-Identity and

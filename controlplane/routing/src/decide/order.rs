@@ -1,15 +1,18 @@
 //! In which order the targets of a route are tried (spec 19.3), as one number each that is sorted.
 //!
-//! What the spec's list says of trunks, from the most significant on: tier of the priority (12),
-//! not failed (13), not failed for this number (14), not the one that had a caller who tries again
-//! (spec FAIL-03), priority within the tier (18), agreed minutes (27 to 30), then what the route's
-//! order asks for (price, quality and price, last call, or nothing), the trunk's own preference
-//! (25; not where calls are shared), and a weight above 0.
+//! What the spec's list says of trunks, from the most significant on: absolute precedence (4, 9),
+//! precedence for the called number (10), tier of the priority (12), not failed (13), not failed
+//! for this number (14), not the one that had a caller who tries again (spec FAIL-03), priority
+//! within the tier (18), precedence for the caller (20) and its organization (21), agreed minutes
+//! (27 to 30), then what the route's order asks for (price, quality and price, last call, free
+//! lines (35), or nothing), the trunk's own preference (25; not where calls are shared), and a
+//! weight above 0.
 //! Equals are drawn by weight, or take turns where calls are shared. A pattern's own priority (2)
 //! and its match (3) have decided before; emergency numbers (1) go another way.
 
 use super::Attempt;
 use super::agreed::Agreed;
+use super::first::{FIRST_BITS, First};
 use super::sender::Sender;
 use crate::standing::{Figures, Talked, Turn, View};
 use crate::tariff::without_tax;
@@ -56,6 +59,10 @@ pub(super) struct Known {
     pub(super) wants_probe: bool,
     /// Place of its last call among all.
     pub(super) last_call: u64,
+    /// What its trunk is first for.
+    pub(super) first: First,
+    /// Its lines that no call has; counted in the order that asks for it alone.
+    pub(super) lines_free: u32,
 }
 
 /// How targets are compared.
@@ -136,16 +143,20 @@ impl Rank {
         let preference = match way.order {
             // Shares are among all of one priority.
             RouteOrder::Share => 0,
-            RouteOrder::Weight | RouteOrder::Price | RouteOrder::Quality | RouteOrder::Rotation => {
-                u16::MAX - known.preference
-            }
+            RouteOrder::Weight
+            | RouteOrder::Price
+            | RouteOrder::Quality
+            | RouteOrder::Rotation
+            | RouteOrder::Lines => u16::MAX - known.preference,
         };
         let fields = [
+            (FIRST_BITS, known.first.above()),
             (26, down(tier, i32::MAX / TIER)),
             (1, failed(whole)),
             (1, failed(here)),
             (1, u64::from(known.had)),
             (7, down(rest, TIER - 1)),
+            (2, known.first.within()),
             (4, known.agreed.key()),
             (1, u64::from(!probes)),
             (COST_BITS, value.min(COST_MAX)),
@@ -229,6 +240,7 @@ fn value(known: &Known, order: RouteOrder, quality: Option<u8>) -> u64 {
         (RouteOrder::Weight | RouteOrder::Share, _) => 0,
         (RouteOrder::Price, _) => cost,
         (RouteOrder::Rotation, _) => known.last_call,
+        (RouteOrder::Lines, _) => u64::from(u32::MAX - known.lines_free),
         (RouteOrder::Quality, rank) => {
             let behind = u64::from(100 - rank.unwrap_or_default().min(100));
             behind << (COST_BITS - QUALITY_BITS) | cost >> QUALITY_BITS
@@ -346,6 +358,8 @@ pub(super) fn known_of(
         figures: if by_quality { view.figures(trunk) } else { None },
         wants_probe: by_quality && view.wants_probe(trunk),
         last_call: if by_rotation { view.last_call(trunk) } else { 0 },
+        first: First::default(),
+        lines_free: 0,
     }
 }
 

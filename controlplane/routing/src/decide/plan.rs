@@ -15,7 +15,9 @@ use strowger_link::{
     Answer, AnswerBody, AskId, Branch, BranchAuth, Go, Grant, Manner, MediaPolicy, Octets,
     OnRedirect, PartyRef, Refuse, Target,
 };
-use strowger_model::{AccountId, CostBound, Profile, SubscriberId, TenantId, TrunkId};
+use strowger_model::{
+    Account, AccountId, Amount, CostBound, Profile, SubscriberId, Tenant, TenantId, TrunkId,
+};
 
 /// A plan that waits for the till.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -40,6 +42,8 @@ pub struct AdmitPlan {
     pub levels: Vec<Payer>,
     /// Limits beside the accounts'.
     pub limits: Vec<Limit>,
+    /// Caps of the address that the caller calls from; `None` = none.
+    pub address: Option<AddressCaps>,
     /// Least talk time worth a call, milliseconds.
     pub ms_min: u64,
     /// Longest talk time, milliseconds.
@@ -66,6 +70,51 @@ pub struct Limit {
     pub cps_max: u32,
     /// From so many calls at once on a warning is due, 0 = never.
     pub warn: u32,
+}
+
+/// Caps of what comes from one address within a window (spec SEC-IP-01).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AddressCaps {
+    /// Whose callers.
+    pub tenant: TenantId,
+    /// Most calls, 0 = no cap.
+    pub calls_max: u32,
+    /// Longest talk, milliseconds, 0 = no cap.
+    pub talk_ms_max: u64,
+    /// Most that they may cost; `None` = no cap.
+    pub spend_max: Option<Amount>,
+    /// How long a window is, milliseconds.
+    pub window_ms: u64,
+}
+
+impl AddressCaps {
+    /// As they are set for calls of an account; `None` = not at all.
+    #[must_use]
+    pub fn of(settings: &Profile, tenant: &Tenant, account: &Account) -> Option<AddressCaps> {
+        let set = &settings.limit;
+        let is_set = set.address_calls_max > 0
+            || set.address_talk_ms_max > 0
+            || set.address_spend_max.is_some();
+        if !is_set {
+            return None;
+        }
+        let spend_max = set.address_spend_max.filter(|_| account.currency == tenant.currency);
+        Some(AddressCaps {
+            tenant: tenant.id,
+            calls_max: set.address_calls_max,
+            talk_ms_max: set.address_talk_ms_max,
+            spend_max: spend_max.map(|most| most.amount(tenant.currency)),
+            window_ms: set.address_window_ms,
+        })
+    }
+
+    /// The window that a time is in: its beginning and end, microseconds since 1970 UTC.
+    #[must_use]
+    pub fn window_us(&self, at_us: i64) -> (i64, i64) {
+        let long_us = i64::try_from(self.window_ms.saturating_mul(1_000)).unwrap_or(i64::MAX);
+        let from_us = at_us.saturating_sub(at_us.rem_euclid(long_us.max(1)));
+        (from_us, from_us.saturating_add(long_us))
+    }
 }
 
 /// Whose calls are limited.
@@ -126,7 +175,7 @@ pub fn reject(plan: &Plan, refusal: Refusal) -> Answer {
 /// Who pays what; nobody by default.
 #[derive(Default)]
 pub(super) struct Costs {
-    levels: Vec<Level>,
+    pub(super) levels: Vec<Level>,
 }
 
 /// Whether a minute costs more than is set; whichever class of times is the dearest.
@@ -149,6 +198,9 @@ impl<'a> Attempt<'a> {
         called: &Called,
         way: &Way,
     ) -> Result<Costs, Stop> {
+        if let Some(owner) = self.owner_pays(sender, called, way) {
+            return self.owner_costs(sender, called, owner);
+        }
         let account = sender.account;
         let own = match (way.inside, sender.subscriber()) {
             (true, Some(_)) => None,
@@ -216,6 +268,7 @@ impl<'a> Attempt<'a> {
         Ok(Some(AdmitPlan {
             levels: payers.into_iter().map(|(account, bound)| Payer { account, bound }).collect(),
             limits: own.into_iter().chain(sent).chain([all, switch]).filter(is_limited).collect(),
+            address: AddressCaps::of(sender.settings, sender.tenant, sender.account),
             ms_min: sender.settings.call.talk_ms_min,
             ms_max: self.talk_ms_max(sender),
         }))
@@ -257,13 +310,14 @@ impl<'a> Attempt<'a> {
             media: media_policy(sender, nated),
             settlement: Octets(settlement.encode().map_err(|_| Refusal::Internal)?),
             manner: sender_manner(sender),
+            reroute: self.reroute_of(sender),
         };
         go.media = own_media(go.media, sender.settings, terms_of(sender));
         self.note_keys(&go);
         self.choose_paths(sender, &mut go);
         self.rule_replies(&mut go.stages);
         go.on_exhausted.headers.extend(self.own_reply());
-        let go_on = sender.account.go_on_without_control;
+        let go_on = self.goes_on(sender, &settlement);
         let retry_after_s = sender.settings.call.retry_after_ms / 1_000;
         let retry_after_s = u16::try_from(retry_after_s).unwrap_or(u16::MAX);
         Ok(Plan { ask: self.ask.id, go, admit, go_on, retry_after_s })

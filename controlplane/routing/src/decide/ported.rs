@@ -56,21 +56,17 @@ impl<'a> Attempt<'a> {
         if !is_asked {
             return Ok(None);
         }
-        match self.find_out(Query::Ported(*number)) {
+        match self.find_out(Query::Ported(*number)).map(Finding::ported) {
             None => Ok(None),
-            Some(Finding::Ported(Some(target))) => Ok(Some(target)),
-            Some(Finding::Ported(None)) => {
+            Some(Ok(Some(target))) => Ok(Some(target)),
+            Some(Ok(None)) => {
                 self.note(Step::DipNothing {});
                 Ok(None)
             }
-            Some(Finding::Unknown(lack)) => {
+            Some(Err(lack)) => {
                 self.without(Outsider::Portability, lack, set.portability_unknown)?;
                 Ok(None)
             }
-            // No answer to this question.
-            Some(
-                Finding::Reached(_) | Finding::Hook(_) | Finding::Radius(_) | Finding::Placed(_),
-            ) => Ok(None),
         }
     }
 }

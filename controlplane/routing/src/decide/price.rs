@@ -6,7 +6,7 @@ use super::called::Called;
 use crate::refusal::Refusal;
 use crate::trace::Step;
 use strowger_billing::Terms;
-use strowger_model::{Account, Digits, PriceRule, TariffId, TimeClass};
+use strowger_model::{Account, Digits, PriceRule, TariffId, TimeClass, TrunkId};
 
 /// What a rule about prices says.
 enum Ruled<'a> {
@@ -75,20 +75,29 @@ impl<'a> Attempt<'a> {
     /// What the rules that fit an account and a call say, in the order in which they are asked.
     fn rules_for(&self, account: &Account, called: &Called) -> Vec<Ruled<'a>> {
         let world = self.world;
-        let all = world.price_rules(account.tenant);
-        let (Ok(number), false) = (&called.number, all.is_empty()) else { return Vec::new() };
-        let caller = self.caller_of(account);
-        let fits = |rule: &&PriceRule| {
-            rule.is_for(number, self.began_us)
-                && rule.organization.is_none_or(|of| world.is_within(account.organization, of))
+        let Ok(number) = &called.number else { return Vec::new() };
+        let mut rules = world.price_rules_for(account.tenant, account.organization, number);
+        if rules.is_empty() {
+            return Vec::new();
+        }
+        let (caller, sender) = (self.caller_of(account), self.sent_by());
+        rules.retain(|rule| {
+            rule.is_valid(self.began_us)
+                && rule.is_for_sender(sender)
                 && rule.is_for_caller(caller.as_ref())
                 && self.is_time(rule, account, number)
-        };
+        });
         let ruled = |rule: &'a PriceRule| match rule.tariff {
             Some(tariff) => Ruled::Tariff(rule, tariff),
             None => Ruled::Refused(rule),
         };
-        all.iter().filter(fits).map(ruled).collect()
+        rules.into_iter().map(ruled).collect()
+    }
+
+    /// The trunk that sent the call, and the tech prefix that it sends.
+    fn sent_by(&self) -> Option<(TrunkId, Option<Digits>)> {
+        let trunk = self.world.trunk(self.known.as_ref()?.caller.trunk?)?;
+        Some((trunk.id, trunk.ingress.as_ref().and_then(|ingress| ingress.tech_prefix)))
     }
 
     /// The caller's number as the record shows it, canonical.

@@ -7,7 +7,7 @@
 use super::called::Called;
 use super::sender::Sender;
 use super::{Attempt, Stop};
-use crate::fact::{Finding, Lack, Outsider, Query, RadiusSays};
+use crate::fact::{Finding, Outsider, Query, RadiusSays};
 use crate::refusal::Refusal;
 use crate::trace::Step;
 
@@ -24,25 +24,24 @@ impl<'a> Attempt<'a> {
             return Ok(());
         }
         let query = Query::Radius(Box::new(self.asked_call(sender, called, local)));
-        let lack = match self.find_out(query) {
+        let lack = match self.find_out(query).map(Finding::radius) {
             None => return Ok(()),
-            Some(Finding::Radius(RadiusSays::Accept { talk_s: None })) => {
-                self.note(Step::RadiusAccepts {});
-                return Ok(());
-            }
-            Some(Finding::Radius(RadiusSays::Accept { talk_s: Some(talk_s) })) => {
+            Some(Ok(RadiusSays::Accept { talk_s, class })) => {
+                if let Some(known) = &mut self.known {
+                    known.class = class;
+                }
+                let Some(talk_s) = talk_s else {
+                    self.note(Step::RadiusAccepts {});
+                    return Ok(());
+                };
                 self.note(Step::RadiusAcceptsFor { seconds: talk_s.into() });
                 return self.limit_talk(sender, u64::from(talk_s) * 1_000);
             }
-            Some(Finding::Radius(RadiusSays::Reject(status))) => {
+            Some(Ok(RadiusSays::Reject(status))) => {
                 self.note(Step::RadiusRejects { sip: status.into() });
                 return Err(Stop::Refuse(Refusal::Rule(status)));
             }
-            Some(Finding::Unknown(lack)) => lack,
-            // No answer to this question.
-            Some(
-                Finding::Ported(_) | Finding::Reached(_) | Finding::Hook(_) | Finding::Placed(_),
-            ) => Lack::Failed,
+            Some(Err(lack)) => lack,
         };
         Ok(self.without(Outsider::Radius, lack, set.radius_unknown)?)
     }

@@ -9,7 +9,7 @@ use super::Attempt;
 use super::called::Called;
 use super::sender::Sender;
 use super::way::{Place, Way};
-use crate::fact::{Finding, Outsider, Query, Reached};
+use crate::fact::{Outsider, Query, Reached};
 use crate::refusal::Refusal;
 use crate::trace::Step;
 use crate::uri::SipUri;
@@ -48,21 +48,19 @@ impl<'a> Attempt<'a> {
 
     fn reached(&mut self, called: &Called, trunk: &Trunk) -> Option<Reached> {
         let number = called.number.ok().filter(is_e164)?;
-        match self.find_out(Query::Reached(number))? {
-            Finding::Reached(reached) => {
+        match self.find_out(Query::Reached(number))?.reached() {
+            Ok(reached) => {
                 let reached = reached.filter(|reached| SipUri::parse(&reached.uri).is_some());
                 let addresses = reached.as_ref().map_or(0, |reached| reached.addresses.len());
                 let addresses = i64::try_from(addresses).unwrap_or(i64::MAX);
                 self.note(Step::EnumSays { addresses, trunk: trunk.id.0 });
-                reached.map(|reached| *reached)
+                reached
             }
-            Finding::Unknown(lack) => {
+            Err(lack) => {
                 // Who is not looked up is called by routes.
                 self.without(Outsider::Enum, lack, Unknown::Continue).ok()?;
                 None
             }
-            // No answer to this question.
-            Finding::Ported(_) | Finding::Hook(_) | Finding::Radius(_) | Finding::Placed(_) => None,
         }
     }
 }

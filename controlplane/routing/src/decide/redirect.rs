@@ -20,7 +20,7 @@ use super::plan::{AdmitPlan, Payer, Plan, sender_manner};
 use super::sender::{Sender, Who};
 use super::way::{Diversion, Place, Way};
 use super::{Attempt, Decision, Facts, Stop};
-use crate::fact::{Finding, Outsider};
+use crate::fact::Outsider;
 use crate::location::Locations;
 use crate::place::{drawn, place_of};
 use crate::refusal::Refusal;
@@ -215,7 +215,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// Who called, as the settlement says.
-    fn sender_before(&mut self, caller: &Caller) -> Result<Sender<'a>, Stop> {
+    pub(super) fn sender_before(&mut self, caller: &Caller) -> Result<Sender<'a>, Stop> {
         let world = self.world;
         let subscriber = match caller.subscriber {
             Some(id) => Some(world.subscriber(id).ok_or(Refusal::Denied)?),
@@ -590,14 +590,14 @@ impl<'a> Attempt<'a> {
         if !known.is_empty() {
             return known;
         }
-        match self.find_out(place_of(host, transport)) {
-            Some(Finding::Unknown(lack)) => {
+        let Some(finding) = self.find_out(place_of(host, transport)) else { return Vec::new() };
+        match finding.placed() {
+            Ok(places) => drawn(places, transport, chance),
+            Err(lack) => {
                 // Nobody says: it leads nowhere, whatever is set for a call's numbers.
                 let _goes_on = self.without(Outsider::Names, lack, Unknown::Continue);
                 Vec::new()
             }
-            Some(finding) => drawn(&finding, transport, chance),
-            None => Vec::new(),
         }
     }
 
@@ -615,6 +615,7 @@ impl<'a> Attempt<'a> {
         let admit = AdmitPlan {
             levels: payers.into_iter().map(|(account, bound)| Payer { account, bound }).collect(),
             limits: Vec::new(),
+            address: None,
             ms_min: sender.settings.call.talk_ms_min,
             ms_max,
         };
@@ -627,6 +628,7 @@ impl<'a> Attempt<'a> {
             media: super::ring::media_policy(sender, false),
             settlement: Octets(settlement.encode().map_err(|_| Refusal::Internal)?),
             manner: sender_manner(sender),
+            reroute: None,
         };
         self.rule_replies(&mut go.stages);
         let go_on = sender.account.go_on_without_control;

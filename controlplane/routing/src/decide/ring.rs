@@ -2,6 +2,7 @@
 
 use super::Attempt;
 use super::called::Called;
+use super::hop::with_user;
 use super::manner::{speak, srtp, voices};
 use super::plan::blank_branch;
 use super::redirect;
@@ -15,7 +16,8 @@ use strowger_link::{
     BRANCHES_MAX, Branch, Gauge, MediaPolicy, Next, PartyRef, StageEnd, Target, Voices,
 };
 use strowger_model::{
-    Binding, Fork as ForkMode, Forward, ForwardWhen, Nat, Profile, SendTo, Subscriber, Tenant,
+    Binding, CalledShown, Digits, Fork as ForkMode, Forward, ForwardWhen, Nat, NatSettings,
+    Profile, SendTo, Subscriber, Tenant,
 };
 
 /// How long a device is waited for at its first address when there is a second one, milliseconds.
@@ -111,8 +113,9 @@ impl<'a> Attempt<'a> {
         }
         let mut spare: Vec<Branch> =
             spare.into_iter().take(BRANCHES_MAX).filter_map(&branch).collect();
-        if self.world.subscriber_settings(callee.id).nat.send_to == SendTo::Both {
-            spare.extend(self.elsewhere(&first, &branch, &mut groups));
+        let nat = &self.world.subscriber_settings(callee.id).nat;
+        if nat.send_to == SendTo::Both || nat.standard_port {
+            spare.extend(self.elsewhere((&first, nat), &branch, &mut groups));
             spare.truncate(BRANCHES_MAX);
         }
         Fork { groups, spare }
@@ -122,20 +125,22 @@ impl<'a> Attempt<'a> {
     /// to say a first word then (spec SIP-NAT-02).
     fn elsewhere(
         &self,
-        first: &[&Binding],
+        (first, nat): (&[&Binding], &NatSettings),
         branch: &impl Fn(&Binding) -> Option<Branch>,
         groups: &mut [Vec<Branch>],
     ) -> Vec<Branch> {
         let mut others = Vec::new();
         for binding in first.iter().take(BRANCHES_MAX) {
-            let other = elsewhere(binding).filter(|at| !self.world.perimeter().is_own(*at));
-            let (Some(address), Some(mut other)) = (other, branch(binding)) else { continue };
-            let mut all = groups.iter_mut().flatten();
-            if let Some(own) = all.find(|own| own.target == other.target) {
-                own.first_ms = ELSEWHERE_MS;
+            let all = elsewhere(binding, nat).into_iter();
+            for address in all.filter(|at| !self.world.perimeter().is_own(*at)) {
+                let Some(mut other) = branch(binding) else { continue };
+                let mut ringing = groups.iter_mut().flatten();
+                if let Some(own) = ringing.find(|own| own.target == other.target) {
+                    own.first_ms = ELSEWHERE_MS;
+                }
+                other.target.address = address;
+                others.push(other);
             }
-            other.target.address = address;
-            others.push(other);
         }
         others
     }
@@ -240,10 +245,33 @@ impl<'a> Attempt<'a> {
         branch.party = PartyRef::Subscriber(callee.id.0);
         branch.gauges = callee_gauge(callee, settings).into_iter().collect();
         branch.headers = self.headers_inside();
+        if let Some(user) = self.called_shown(callee, settings) {
+            let target = branch.target.uri.split(';').next().unwrap_or_default();
+            branch.to_uri = with_user(target, &user);
+        }
         branch.redirect = redirect::manner(redirect::of_subscriber(settings));
         self.shown_inside(sender).onto(&mut branch);
         speak(&mut branch.manner, settings, None);
         branch
+    }
+
+    /// The user of To for a called subscriber; `None` = that of its contact (spec NUM-INT-01).
+    fn called_shown(&self, callee: &Subscriber, settings: &Profile) -> Option<String> {
+        let own = |number: Option<&Digits>| {
+            number
+                .or(callee.numbers.first())
+                .map_or_else(|| callee.username.clone(), |n| n.to_string())
+        };
+        Some(match settings.call.called_shown {
+            CalledShown::Contact => return None,
+            CalledShown::Received => self.call.called.clone(),
+            CalledShown::Username => callee.username.clone(),
+            CalledShown::Number => own(None),
+            CalledShown::Best => {
+                let called = self.known.as_ref().and_then(|known| known.number);
+                own(called.filter(|number| callee.numbers.contains(number)).as_ref())
+            }
+        })
     }
 
     /// Whether the caller's media comes through a NAT: by its contact, if the request came from

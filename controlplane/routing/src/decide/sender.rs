@@ -20,6 +20,9 @@ use strowger_model::{
     TrunkId,
 };
 
+/// A shorter name is a program's whole name, a longer one part of it.
+const WHOLE_BELOW: usize = 5;
+
 /// A sender who is known, and who pays.
 #[derive(Clone, Copy)]
 pub(super) struct Sender<'a> {
@@ -104,6 +107,9 @@ impl<'a> Attempt<'a> {
             let who = Who::Subscriber(row);
             return Ok(Sender { tenant, account, who, behalf: None, settings });
         }
+        if let Some(again) = &self.facts.again {
+            return self.sender_again(again);
+        }
         if let Some(id) = self.ask.hints.trunk
             && let Some(sender) = self.trunk_sender(TrunkId(id))?
         {
@@ -166,6 +172,7 @@ impl<'a> Attempt<'a> {
             return Ok(None);
         }
         self.note(Step::SenderTrunk { trunk: trunk.id.0 });
+        self.check_program(trunk, ingress)?;
         self.sender_of(trunk, ingress).map(Some)
     }
 
@@ -266,7 +273,18 @@ impl<'a> Attempt<'a> {
         }
         let (trunk_id, listener) = (trunk.id.0, i64::from(hints.listener));
         self.note(Step::Guest { trunk: trunk_id, listener });
+        self.check_program(trunk, ingress)?;
         self.sender_of(trunk, ingress).map(Some)
+    }
+
+    /// Who shows no credentials calls by one of the programs that are set for the account of its
+    /// trunk, if some are (spec C-SEC-05).
+    fn check_program(&mut self, trunk: &Trunk, ingress: &Ingress) -> Result<(), Stop> {
+        let set = &self.world.account_settings(ingress.account).call.trunk_programs;
+        if set.is_empty() || set.iter().any(|name| is_program(name, &self.call.user_agent)) {
+            return Ok(());
+        }
+        Err(self.refuse_for(Refusal::Denied, Step::NotItsProgram { trunk: trunk.id.0 }))
     }
 
     /// A guest calls what its listener's policy allows; who may more can still show credentials.
@@ -474,4 +492,11 @@ pub(crate) fn identify<'a>(
             None => Identity::Again(again(true), replay),
         },
     }
+}
+
+/// Whether a program that calls itself `said` is meant by `name`: the whole name when that is short,
+/// else a part of it.
+fn is_program(name: &str, said: &str) -> bool {
+    let (name, said) = (name.to_ascii_lowercase(), said.to_ascii_lowercase());
+    if name.len() < WHOLE_BELOW { name == said } else { said.contains(&name) }
 }

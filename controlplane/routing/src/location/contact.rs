@@ -8,7 +8,8 @@ use crate::world::Holder;
 use std::net::SocketAddr;
 use strowger_link::siphash::siphash24;
 use strowger_link::{ContactAsk, Key, Transport as Wire};
-use strowger_model::{Binding, SendTo, SubscriberId, Transport};
+use strowger_locate::{PORT, PORT_TLS};
+use strowger_model::{Binding, NatSettings, SendTo, SubscriberId, Transport};
 
 /// A contact of the request, checked.
 pub(super) struct Wish<'a> {
@@ -153,17 +154,31 @@ pub fn reach(binding: &Binding, send_to: SendTo) -> Reach {
     Reach { address: own.unwrap_or(source), nated }
 }
 
-/// Where else a contact may be: the one of its address and its source that [`reach`] does not name.
-/// One that a connection or a proxy leads to is nowhere else.
+/// Where else a contact may be, as is set: at the one of its address and its source that [`reach`]
+/// does not name, and at the standard port of each of these. One that a connection or a proxy leads
+/// to is nowhere else.
 #[must_use]
-pub(crate) fn elsewhere(binding: &Binding) -> Option<SocketAddr> {
+pub(crate) fn elsewhere(binding: &Binding, nat: &NatSettings) -> Vec<SocketAddr> {
+    let mut others = Vec::new();
     if binding.flow != 0 || !binding.path.is_empty() {
-        return None;
+        return others;
     }
-    let first = reach(binding, SendTo::Both).address;
+    let first = reach(binding, nat.send_to).address;
+    let mut add = |other: SocketAddr| {
+        if other != first && other.is_ipv4() == first.is_ipv4() && !others.contains(&other) {
+            others.push(other);
+        }
+    };
     let named = SipUri::parse(&binding.uri).and_then(|uri| uri.address());
-    let fits = |other: &SocketAddr| *other != first && other.is_ipv4() == first.is_ipv4();
-    [Some(binding.source), named].into_iter().flatten().find(fits)
+    let second = [Some(binding.source), named].into_iter().flatten();
+    let second = second.filter(|_| nat.send_to == SendTo::Both);
+    second.clone().for_each(&mut add);
+    if nat.standard_port {
+        let port = if binding.transport == Transport::Tls { PORT_TLS } else { PORT };
+        let standard = |at: SocketAddr| SocketAddr::new(at.ip(), port);
+        std::iter::once(first).chain(second).map(standard).for_each(add);
+    }
+    others
 }
 
 /// The URI of a Path value.

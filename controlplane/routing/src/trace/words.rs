@@ -98,6 +98,8 @@ impl Shown {
             "outsider" => outsider_word(value),
             "lack" => lack_word(value),
             "beyond" => beyond_word(value),
+            "cap" => Cap::word(value),
+            "precedence" => precedence_word(value),
             _ => None,
         };
         Shown { value, name: name.filter(|name| !name.is_empty()), word }
@@ -125,6 +127,54 @@ const fn beyond_word(value: i64) -> Option<&'static str> {
     match value {
         TO_SUBSTITUTE => Some("who is called in place of nobody"),
         TO_DOMAIN => Some("the domain that the request names"),
+        _ => None,
+    }
+}
+
+/// What is used up until a day, a month or a window ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cap {
+    /// Talk of the account's day or month.
+    Talk = 1,
+    /// Calls from the caller's address.
+    AddressCalls = 2,
+    /// Talk from it.
+    AddressTalk = 3,
+    /// What calls from it may cost.
+    AddressCost = 4,
+}
+
+impl Cap {
+    const fn word(value: i64) -> Option<&'static str> {
+        const OWN: i64 = Cap::Talk as i64;
+        const CALLS: i64 = Cap::AddressCalls as i64;
+        const TALK: i64 = Cap::AddressTalk as i64;
+        const COST: i64 = Cap::AddressCost as i64;
+        match value {
+            OWN => Some("the talk of a day or a month is used up"),
+            CALLS => Some("the calls from the address are used up"),
+            TALK => Some("the talk from the address is used up"),
+            COST => Some("the cost of calls from the address is used up"),
+            _ => None,
+        }
+    }
+}
+
+/// What a trunk comes first for: all calls, ...
+pub(crate) const FOR_ALL: i64 = 1;
+/// such called numbers, ...
+pub(crate) const FOR_CALLED: i64 = 2;
+/// such callers, ...
+pub(crate) const FOR_CALLER: i64 = 3;
+/// or the caller's organization.
+pub(crate) const FOR_ORGANIZATION: i64 = 4;
+
+const fn precedence_word(value: i64) -> Option<&'static str> {
+    match value {
+        FOR_ALL => Some("all calls"),
+        FOR_CALLED => Some("such called numbers"),
+        FOR_CALLER => Some("such callers"),
+        FOR_ORGANIZATION => Some("the caller's organization"),
         _ => None,
     }
 }

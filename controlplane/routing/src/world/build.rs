@@ -193,11 +193,11 @@ impl World {
             return Err(BuildError { row: RowName::Rate(orphan.id), problem });
         }
         rows.accounts.into_iter().try_for_each(|row| world.put_account(row))?;
+        rows.subscribers.into_iter().try_for_each(|row| world.put_subscriber(row))?;
+        rows.trunks.into_iter().try_for_each(|row| world.put_trunk(row))?;
         for (tenant, list) in by_key(rows.price_rules, |rule| rule.tenant) {
             world.put_price_rules(tenant, list)?;
         }
-        rows.subscribers.into_iter().try_for_each(|row| world.put_subscriber(row))?;
-        rows.trunks.into_iter().try_for_each(|row| world.put_trunk(row))?;
         rows.ring_groups.into_iter().try_for_each(|row| world.put_ring_group(row))?;
         rows.dids.into_iter().try_for_each(|row| world.put_did(row))?;
         rows.phonebook.into_iter().try_for_each(|row| world.put_phonebook_entry(row))?;

@@ -3,18 +3,19 @@
 use super::{BuildError, Problem, RowName, Source, World};
 use crate::limits::{
     BARRING_MAX, CALLED_MAX, CONTACTS_MAX, DISCOUNTS_MAX, EXPIRES_MIN_S_MAX, GROUP_MEMBERS_MAX,
-    ORGANIZATION_DEPTH_MAX, PARTNERS_MAX, PHONEBOOK_MAX, ROUTE_PREFIXES_MAX, ROUTE_TARGETS_MAX,
-    ROUTE_TIMES_MAX, STATUSES_MAX, SUBSCRIBER_FORWARDS_MAX, SUBSCRIBER_NUMBERS_MAX,
-    TRUNK_SOURCES_MAX, TRUNK_TARGETS_MAX, TRUNK_USERS_MAX, USERNAME_MAX,
+    ORGANIZATION_DEPTH_MAX, PARTNERS_MAX, PHONEBOOK_MAX, PRECEDENCE_PREFIXES_MAX,
+    ROUTE_PREFIXES_MAX, ROUTE_TARGETS_MAX, ROUTE_TIMES_MAX, STATUSES_MAX, SUBSCRIBER_FORWARDS_MAX,
+    SUBSCRIBER_NUMBERS_MAX, TRUNK_SOURCES_MAX, TRUNK_TARGETS_MAX, TRUNK_USERS_MAX, USERNAME_MAX,
 };
 use strowger_billing::Terms;
 use strowger_model::{
-    Account, AccountId, Ban, Barring, CallerRule, CauseMap, Commitment, Did, DidTarget,
+    Account, AccountId, Ban, Barring, CallerRule, CauseMap, Commitment, Did, DidTarget, Digits,
     EDIT_PREFIXES_MAX, Egress, EgressTarget, Emergency, Exchange, Ingress, IngressAuth,
     NUMBER_LISTS_MAX, NUMBER_LISTS_PLACE_MAX, NUMBER_MAX, NumberList, Organization, OrganizationId,
-    PRICE_RULE_PREFIXES_MAX, PRICE_RULE_TIMES_MAX, PRICE_RULES_MAX, PhonebookEntry, PrefixEdit,
-    PriceRule, Rate, RingGroup, RingParty, Route, SettingRow, Subscriber, SubscriberId, Tariff,
-    TariffId, TariffKind, Tenant, TenantId, TimeClass, Trunk, TrunkId, WHOLE,
+    PRICE_RULE_PREFIXES_MAX, PRICE_RULE_TIMES_MAX, PRICE_RULE_TRUNKS_MAX, PRICE_RULES_MAX,
+    PhonebookEntry, Precedence, PrefixEdit, PriceRule, Rate, RingGroup, RingParty, Route,
+    SettingRow, Subscriber, SubscriberId, Tariff, TariffId, TariffKind, Tenant, TenantId,
+    TimeClass, Trunk, TrunkId, WHOLE,
 };
 
 type Checked = Result<(), BuildError>;
@@ -52,6 +53,16 @@ fn edit(row: RowName, field: &'static str, edit: &PrefixEdit) -> Checked {
 fn barring(row: RowName, barring: &Barring) -> Checked {
     count(row, "allowed", barring.allowed.len(), BARRING_MAX)?;
     count(row, "blocked", barring.blocked.len(), BARRING_MAX)
+}
+
+fn precedence(row: RowName, first: &Precedence) -> Checked {
+    for (field, list) in
+        [("precedence.called", &first.called), ("precedence.callers", &first.callers)]
+    {
+        count(row, field, list.len(), PRECEDENCE_PREFIXES_MAX)?;
+        range(row, field, !list.iter().any(Digits::is_empty))?;
+    }
+    count(row, "precedence.organizations", first.organizations.len(), PARTNERS_MAX)
 }
 
 fn causes(row: RowName, causes: &[CauseMap]) -> Checked {
@@ -213,6 +224,9 @@ impl World {
         let is_in_pool = row.target == DidTarget::Pool && !row.shared;
         let reserves = row.reserved_until_us.is_none() || is_in_pool;
         range(name, "reserved_until", reserves)?;
+        if let Some(payer) = row.payer {
+            self.check_account_of(name, row.tenant, payer)?;
+        }
         match row.target {
             DidTarget::Subscriber(id) => self.check_subscriber_of(name, row.tenant, id),
             DidTarget::Trunk(id) => self.check_trunk_of(name, row.tenant, id),
@@ -308,6 +322,9 @@ impl World {
         range(name, "calls_reserved", egress.calls_reserved <= egress.calls_max)?;
         let Commitment { day, month } = egress.commitment;
         range(name, "commitment", day.is_rising() && month.is_rising())?;
+        if let Some(first) = &egress.precedence {
+            precedence(name, first)?;
+        }
         if let Some(prefix) = &egress.test_prefix {
             range(name, "test_prefix", !prefix.is_empty())?;
             free(name, "test_prefix", self.tested_by(row.tenant, prefix).map(RowName::Trunk))?;
@@ -347,6 +364,10 @@ impl World {
             count(name, field, list.len(), PRICE_RULE_PREFIXES_MAX)?;
             range(name, field, list.iter().all(|prefix| !prefix.is_empty()))?;
         }
+        count(name, "tech_prefixes", row.tech_prefixes.len(), PRICE_RULE_TRUNKS_MAX)?;
+        range(name, "tech_prefixes", row.tech_prefixes.iter().all(|prefix| !prefix.is_empty()))?;
+        count(name, "trunks", row.trunks.len(), PRICE_RULE_TRUNKS_MAX)?;
+        row.trunks.iter().try_for_each(|id| self.check_trunk_of(name, tenant, *id))?;
         for (field, times) in [("times", &row.times), ("except_times", &row.except_times)] {
             count(name, field, times.len(), PRICE_RULE_TIMES_MAX)?;
             range(name, field, !times.contains(&TimeClass::Rest))?;

@@ -6,7 +6,8 @@ use crate::page::PageMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use strowger_model::{
-    Did, DidId, Digits, PhonebookEntry, PhonebookEntryId, SubscriberId, Tenant, TenantId,
+    Account, AccountId, Did, DidId, Digits, PhonebookEntry, PhonebookEntryId, SubscriberId, Tenant,
+    TenantId,
 };
 
 /// Most subscribers that keep one number and are looked at for a call from it.
@@ -27,6 +28,8 @@ pub(super) struct Phonebook {
     keys: PageMap<PhonebookEntryId, Digits>,
     /// DIDs that are shared.
     shared: PageMap<DidId, ()>,
+    /// DIDs whose calls somebody else pays than who calls.
+    paid: PageMap<DidId, AccountId>,
 }
 
 impl Phonebook {
@@ -102,6 +105,19 @@ impl World {
         self.did(id).filter(|did| did.shared && did.enabled)
     }
 
+    /// The DID in use that has this number, and the account of its organization that pays for calls
+    /// to it.
+    #[must_use]
+    pub fn payer_of(&self, tenant: TenantId, number: Digits) -> Option<(DidId, &Account)> {
+        if self.phonebook.paid.is_empty() {
+            return None;
+        }
+        let super::Holder::Did(id) = self.numbered(tenant, number)? else { return None };
+        let account = self.account(*self.phonebook.paid.get(&id)?)?;
+        let did = self.did(id).filter(|did| did.enabled)?;
+        (did.organization == account.organization).then_some((id, account))
+    }
+
     /// A number as contacts' numbers are compared: canonical, without the country prefix.
     #[must_use]
     pub fn contact_number(&self, tenant: TenantId, number: &str) -> Option<Digits> {
@@ -140,11 +156,17 @@ impl World {
         if row.shared {
             Arc::make_mut(&mut self.phonebook).shared.insert(row.id, ());
         }
+        if let Some(payer) = row.payer {
+            Arc::make_mut(&mut self.phonebook).paid.insert(row.id, payer);
+        }
     }
 
     pub(super) fn unshare(&mut self, row: &Did) {
         if row.shared {
             Arc::make_mut(&mut self.phonebook).shared.remove(&row.id);
+        }
+        if row.payer.is_some() {
+            Arc::make_mut(&mut self.phonebook).paid.remove(&row.id);
         }
     }
 }

@@ -4,7 +4,7 @@ use super::route::{times, words};
 use super::{json_text, prefixes, strings};
 use crate::column::Columns;
 use crate::{Cell, ConfigRow, StoreError};
-use strowger_model::{OrganizationId, PriceRule, PriceRuleId, TariffId, TenantId};
+use strowger_model::{OrganizationId, PriceRule, PriceRuleId, TariffId, TenantId, TrunkId};
 
 impl ConfigRow for PriceRule {
     const TABLE: &'static str = "price_rules";
@@ -17,6 +17,8 @@ impl ConfigRow for PriceRule {
         "organization_id",
         "callers",
         "called",
+        "trunks",
+        "tech_prefixes",
         "times",
         "except_times",
         "from_us",
@@ -38,6 +40,8 @@ impl ConfigRow for PriceRule {
             self.organization.map(|id| id.0).into(),
             json_text(&strings(&self.callers)).into(),
             json_text(&strings(&self.called)).into(),
+            json_text(&self.trunks.iter().map(|id| id.0).collect::<Vec<_>>()).into(),
+            json_text(&strings(&self.tech_prefixes)).into(),
             json_text(&words(&self.times)).into(),
             json_text(&words(&self.except_times)).into(),
             self.from_us.into(),
@@ -56,6 +60,8 @@ impl ConfigRow for PriceRule {
             organization: c.int_or_null("organization_id")?.map(OrganizationId),
             callers: prefixes(c, "callers")?,
             called: prefixes(c, "called")?,
+            trunks: c.json::<Vec<i64>>("trunks")?.into_iter().map(TrunkId).collect(),
+            tech_prefixes: prefixes(c, "tech_prefixes")?,
             times: times(c, "times")?,
             except_times: times(c, "except_times")?,
             from_us: c.int_or_null("from_us")?,

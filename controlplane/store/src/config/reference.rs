@@ -4,7 +4,7 @@ use super::row::ConfigRow;
 use crate::column::Columns;
 use crate::{StoreError, Tried, Writer};
 use sqlx::AssertSqlSafe;
-use strowger_model::{RingGroup, RingParty, TariffId, Trunk};
+use strowger_model::{PriceRule, RingGroup, RingParty, TariffId, Trunk};
 
 /// A row that refers to another.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -51,6 +51,7 @@ fn columns_to(table: &str) -> &'static [Reference] {
         "accounts" => &[
             ("subscriber", "subscribers", "account_id"),
             ("ring group", "ring_groups", "account_id"),
+            ("DID", "dids", "account_id"),
             ("payment or adjustment", "money_requests", "account_id"),
             ("allowance", "allowances", "account_id"),
             ("caller rule", "caller_rules", "account_id"),
@@ -159,7 +160,12 @@ impl Writer<'_> {
         }
         let rows = self.all_rows::<super::Numbered<strowger_model::Emergency>>().await?;
         let found = rows.into_iter().find(|e| e.row.trunks.iter().any(|trunk| trunk.0 == id));
-        Ok(found.map(|e| Referrer { kind: "emergency number", id: e.id }))
+        if let Some(found) = found {
+            return Ok(Some(Referrer { kind: "emergency number", id: found.id }));
+        }
+        let rules = self.all_rows::<PriceRule>().await?;
+        let found = rules.into_iter().find(|rule| rule.trunks.iter().any(|trunk| trunk.0 == id));
+        Ok(found.map(|rule| Referrer { kind: "price rule", id: rule.id.0 }))
     }
 
     /// Every row of a small table.

@@ -171,6 +171,7 @@ impl ConfigRow for Did {
         "enabled",
         "reserved_until_us",
         "shared",
+        "account_id",
     ];
 
     fn id(&self) -> i64 {
@@ -195,6 +196,7 @@ impl ConfigRow for Did {
             self.enabled.into(),
             self.reserved_until_us.into(),
             self.shared.into(),
+            self.payer.map(|id| id.0).into(),
         ]
     }
 
@@ -217,6 +219,7 @@ impl ConfigRow for Did {
             enabled: c.flag("enabled")?,
             reserved_until_us: c.int_or_null("reserved_until_us")?,
             shared: c.flag("shared")?,
+            payer: c.int_or_null("account_id")?.map(AccountId),
         })
     }
 }

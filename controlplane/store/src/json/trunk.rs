@@ -5,14 +5,14 @@ use super::feature::BarringJson;
 use super::header::{
     CALLED_FROM, FORWARD_HEADERS, HeaderRuleJson, SENT_TO, USER_PHONES, rules, rules_json,
 };
-use super::{BadJson, DIGESTS, PrefixEditJson, digits, ha1_of, hex_of, word};
+use super::{BadJson, DIGESTS, PrefixEditJson, digits, ha1_of, hex_of, texts, word};
 use crate::column::word_of;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
 use strowger_model::{
-    AccountId, CalledFrom, CauseMap, Commitment, Egress, EgressTarget, ForwardHeaders, HostPort,
-    IdentityHeader, Ingress, IngressAuth, Minutes, OrganizationId, PrefixEdit, SentTo, SourceMatch,
-    TariffId, Transport, TrunkCredentials, UserPhone,
+    AccountId, CalledFrom, CauseMap, Commitment, Digits, Egress, EgressTarget, ForwardHeaders,
+    HostPort, IdentityHeader, Ingress, IngressAuth, Minutes, OrganizationId, Precedence,
+    PrefixEdit, SentTo, SourceMatch, TariffId, Transport, TrunkCredentials, UserPhone,
 };
 
 /// Transports by their word.
@@ -286,6 +286,41 @@ impl From<CommitmentJson> for Commitment {
 }
 
 #[derive(Serialize, Deserialize)]
+struct PrecedenceJson {
+    absolute: u8,
+    called: Vec<String>,
+    callers: Vec<String>,
+    organizations: Vec<i64>,
+}
+
+impl From<&Precedence> for PrecedenceJson {
+    fn from(first: &Precedence) -> Self {
+        PrecedenceJson {
+            absolute: first.absolute,
+            called: texts(&first.called),
+            callers: texts(&first.callers),
+            organizations: first.organizations.iter().map(|id| id.0).collect(),
+        }
+    }
+}
+
+impl TryFrom<PrecedenceJson> for Precedence {
+    type Error = BadJson;
+
+    fn try_from(json: PrecedenceJson) -> Result<Self, BadJson> {
+        let list = |texts: Vec<String>| -> Result<Vec<Digits>, BadJson> {
+            texts.iter().map(|text| digits(text)).collect()
+        };
+        Ok(Precedence {
+            absolute: json.absolute,
+            called: list(json.called)?,
+            callers: list(json.callers)?,
+            organizations: json.organizations.into_iter().map(OrganizationId).collect(),
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
 pub(crate) struct EgressJson {
     targets: Vec<TargetJson>,
     transport: String,
@@ -302,6 +337,8 @@ pub(crate) struct EgressJson {
     cps_max: u32,
     #[serde(default)]
     commitment: CommitmentJson,
+    #[serde(default)]
+    precedence: Option<PrecedenceJson>,
     test_prefix: Option<String>,
     #[serde(default)]
     test_only: bool,
@@ -357,6 +394,7 @@ impl From<&Egress> for EgressJson {
             calls_reserved: egress.calls_reserved,
             cps_max: egress.cps_max,
             commitment: (&egress.commitment).into(),
+            precedence: egress.precedence.as_ref().map(PrecedenceJson::from),
             test_prefix: egress.test_prefix.map(|prefix| prefix.as_str().to_owned()),
             test_only: egress.test_only,
             ring_timeout_s: egress.ring_timeout_s,
@@ -407,6 +445,7 @@ impl TryFrom<EgressJson> for Egress {
             calls_reserved: json.calls_reserved,
             cps_max: json.cps_max,
             commitment: json.commitment.into(),
+            precedence: json.precedence.map(Precedence::try_from).transpose()?,
             test_prefix: json.test_prefix.as_deref().map(digits).transpose()?,
             test_only: json.test_only,
             ring_timeout_s: json.ring_timeout_s,

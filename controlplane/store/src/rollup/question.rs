@@ -394,6 +394,9 @@ fn text(scope: Scope, question: &StatisticQuestion, plan: &Plan) -> (String, Vec
 }
 
 #[cfg(test)]
+mod plans;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -210,3 +210,40 @@ fn numbers_stand_for_digits_and_currencies() {
         assert!(!is_within(outside), "{outside}");
     }
 }
+
+/// What the figures of core 13.2 are made of: a success is as long as the threshold says (ASRB), ACT
+/// is from the beginning to the answer of those that were answered, the delay to ringing is of those
+/// that rang, and CCC is all of the time that calls took.
+#[test]
+fn each_figure_counts_what_core_13_2_says() {
+    // Milliseconds to ringing, to the answer and of talk; answered, rang, set-up, ringing, held, and
+    // how many of the seven thresholds the talk passes.
+    for (rings, answers, talk_ms, expect) in [
+        (None, None, 0, [0, 0, 0, 0, 9_000, 0]),
+        (Some(2_000), None, 0, [0, 1, 0, 2_000, 9_000, 0]),
+        (Some(2_000), Some(5_000), 0, [1, 1, 5_000, 2_000, 9_000, 0]),
+        (None, Some(5_000), 4_999, [1, 0, 5_000, 0, 9_000, 0]),
+        (Some(500), Some(5_000), 5_000, [1, 1, 5_000, 500, 9_000, 1]),
+        (Some(500), Some(5_000), 10_000, [1, 1, 5_000, 500, 9_000, 2]),
+        (Some(500), Some(5_000), 29_999, [1, 1, 5_000, 500, 9_000, 4]),
+        (Some(500), Some(5_000), 60_000, [1, 1, 5_000, 500, 9_000, 6]),
+        (Some(500), Some(5_000), 120_000, [1, 1, 5_000, 500, 9_000, 7]),
+    ] {
+        let mut call = record();
+        let started_us = call.times.started_us;
+        let at = |ms: Option<i64>| ms.map(|ms| started_us + ms * 1_000);
+        call.times = CdrTimes {
+            started_us,
+            rang_us: at(rings),
+            answered_us: at(answers),
+            ended_us: started_us + 9_000_000,
+            setup_ms: answers.unwrap_or(9_000).unsigned_abs(),
+            talk_ms,
+            ..CdrTimes::default()
+        };
+        let row = &rows(BTreeMap::new(), &[(&call, 1)])[0];
+        let passed: i64 = row[15..22].iter().sum();
+        let is = [row[7], row[9], row[12], row[13], row[14], passed];
+        assert_eq!(is, expect, "rings {rings:?}, answers {answers:?}, talks {talk_ms}");
+    }
+}

@@ -22,6 +22,8 @@ on_both! {
     a_row_that_belongs_to_nothing_is_found
     a_planted_count_is_found
     usage_is_counted_with_the_records
+    talk_is_counted_with_the_records
+    calls_by_address_are_added_up
     free_time_is_counted_with_the_records
     packets_of_money_pay_for_records_in_their_order
     a_reader_creates_nothing
@@ -489,6 +491,80 @@ async fn a_planted_count_is_found(db: &Db) {
     assert_eq!(*counted, charged + 2);
     db.execute("DELETE FROM account_usage WHERE account_id = 1").await.unwrap();
     assert!(matches!(findings(db).await[..], [Finding::Usage { account: 1, counted: 0, .. }]));
+}
+
+async fn talk_is_counted_with_the_records(db: &Db) {
+    write_all(&db.store, &sample()).await;
+    let at = |seq| Position { seq, ..Position::default() };
+    let talked = |id: i64, talk_ms: u64, quarters: i64| {
+        let mut record = record(id, 0, 100, Some(1), 1);
+        record.times.started_us = STARTED_US + quarters * strowger_store::QUARTER_US;
+        record.times.answered_us = Some(record.times.started_us);
+        record.times.talk_ms = talk_ms;
+        record
+    };
+    // Free of charge, it talks all the same; who was not answered does not, and who has no account.
+    let mut free = talked(3, 5, 0);
+    (free.customer, free.supplier, free.levels, free.packet) = (None, None, vec![], None);
+    let mut silent = talked(4, 99, 0);
+    silent.times.answered_us = None;
+    let mut stranger = talked(5, 77, 0);
+    stranger.caller.account = None;
+    let records = [talked(1, 1_000, 0), talked(2, 30, 1), free, silent, stranger];
+    db.store.ingest(0, at(0), at(5), &records, 1).await.unwrap();
+    db.store.ingest(0, at(5), at(6), &[talked(6, 4, 1)], 1).await.unwrap();
+    let usage = db.store.reader().usage(0).await.unwrap();
+    let talk: Vec<_> = usage.iter().map(|u| (u.account.0, u.talk_ms)).collect();
+    assert_eq!(talk, [(1, 1_005), (1, 34)]);
+    // A month in which calls were free of charge is none in which they cost something.
+    db.execute("UPDATE accounts SET month_grows_by = 1").await.unwrap();
+    db.execute("UPDATE account_usage SET amount = 0").await.unwrap();
+    let reader = db.store.reader();
+    let active = reader.active_accounts(TenantId(1), (0, i64::MAX)).await.unwrap();
+    assert_eq!(active, []);
+}
+
+async fn calls_by_address_are_added_up(db: &Db) {
+    write_all(&db.store, &sample()).await;
+    let from = |id: i64, source: &str, started_us: i64| {
+        let mut record = record(id, 0, started_us + 9, Some(1), 1);
+        record.times.started_us = started_us;
+        record.times.answered_us = Some(started_us);
+        record.times.talk_ms = 7;
+        record.caller.source = source.parse().ok();
+        record.called.trunk = Some(TrunkId(1));
+        record
+    };
+    let mut refused = from(5, "192.0.2.1:5060", 50);
+    refused.called.trunk = None;
+    let mut silent = from(6, "192.0.2.1:9", 60);
+    silent.times.answered_us = None;
+    let records = [
+        from(1, "192.0.2.1:5060", 10),
+        from(2, "192.0.2.1:5060", 50),
+        from(3, "[2001:db8::1]:5060", 50),
+        from(4, "", 50),
+        refused,
+        silent,
+    ];
+    let at = |seq| Position { seq, ..Position::default() };
+    db.store.ingest(0, at(0), at(6), &records, 1).await.unwrap();
+    let used = async |tenant, from_us| {
+        let all = db.store.reader().address_use(TenantId(tenant), from_us).await.unwrap();
+        let one = |u: &strowger_store::AddressUse| {
+            (u.account.0, u.source.to_string(), u.calls, u.talk_ms, u.cost.0)
+        };
+        let mut all: Vec<_> = all.iter().map(one).collect();
+        all.sort();
+        all
+    };
+    let v4 = "192.0.2.1".to_owned();
+    let v6 = (1, "2001:db8::1".to_owned(), 1, 7, 3);
+    let late = [(1, v4.clone(), 1, 0, 6), (1, v4.clone(), 1, 7, 2), v6.clone()];
+    assert_eq!(used(1, 50).await, late);
+    // Each port is a sum: they are added where they are counted.
+    assert_eq!(used(1, 0).await, [(1, v4.clone(), 1, 0, 6), (1, v4, 2, 14, 3), v6]);
+    assert_eq!(used(2, 0).await, []);
 }
 
 async fn usage_is_counted_with_the_records(db: &Db) {

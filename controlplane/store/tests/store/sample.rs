@@ -162,6 +162,8 @@ fn price_rules(tenant: TenantId, owner: OrganizationId) -> Vec<PriceRule> {
         organization: Some(owner),
         callers: vec![digits("4420")],
         called: vec![digits("33"), digits("49")],
+        trunks: vec![TrunkId(1)],
+        tech_prefixes: vec![digits("99")],
         times: vec!["18:00-08:00".parse().unwrap()],
         except_times: vec![TimeClass::Holiday],
         from_us: Some(5),
@@ -289,6 +291,12 @@ fn egress(edit: PrefixEdit) -> Egress {
             day: Minutes { minutes_min: 1, minutes_desired: 2, minutes_max: 3 },
             month: Minutes { minutes_min: 0, minutes_desired: 0, minutes_max: u32::MAX },
         },
+        precedence: Some(Precedence {
+            absolute: 7,
+            called: vec![digits("4420"), digits("1")],
+            callers: vec![digits("4930")],
+            organizations: vec![OrganizationId(2)],
+        }),
         test_prefix: Some(digits("*7")),
         test_only: true,
         ring_timeout_s: 30,
@@ -353,6 +361,7 @@ fn dids(tenant: TenantId, owner: OrganizationId) -> Vec<Did> {
         enabled: id != 2,
         reserved_until_us: (id == 4).then_some(77),
         shared: id == 1,
+        payer: (id == 3).then_some(AccountId(1)),
     })
     .collect()
 }

@@ -2,6 +2,7 @@ mod free;
 mod law;
 mod packet;
 mod period;
+mod talk;
 mod whole;
 
 use super::*;
@@ -62,6 +63,7 @@ impl Desk {
             per_second_max: 0,
             tenant: TenantId(1),
             spend_max: [None; PERIODS],
+            talk_ms_max: [None; PERIODS],
             growth: None,
             learning: None,
             counts: false,
@@ -114,6 +116,7 @@ fn ask(hold: u64, accounts: &[i64]) -> Admit {
         free: None,
         packet: None,
         limits: Vec::new(),
+        window: None,
         ms_min: 10_000,
         ms_max: 0,
         at_us: 0,
@@ -124,6 +127,8 @@ fn end(hold: u64, charge: i64) -> Settle {
     Settle {
         hold: HoldId(hold),
         lines: vec![Line { key: key(1), charge: Amount(charge) }],
+        talks: vec![],
+        window: None,
         free: None,
         packet: None,
         at_us: 0,
@@ -161,6 +166,8 @@ fn print_refusal(why: Refusal) -> String {
         Refusal::NoCredit(key) => format!("no credit of {}", key.account),
         Refusal::TenantSpent(tenant) => format!("tenant {tenant} has spent"),
         Refusal::AccountLimit(key) => format!("limit of {}", key.account),
+        Refusal::TalkedOut(key) => format!("{} has talked", key.account),
+        Refusal::Window(cap) => format!("address {cap:?}"),
         Refusal::Limit(key) => format!("limit {key:?}"),
         Refusal::UnknownAccount(key) => format!("no account {}", key.account),
         Refusal::Duplicate => "duplicate".to_owned(),
@@ -288,6 +295,8 @@ fn a_floor_is_an_account_s_own() {
         desk.tell(Event::Settle(Settle {
             hold: HoldId(2),
             lines: vec![Line { key: key(2), charge: Amount(5 * EURO) }],
+            talks: vec![],
+            window: None,
             free: None,
             packet: None,
             at_us: 0,
@@ -375,6 +384,7 @@ fn limits_of_accounts_and_others() {
         per_second_max: 0,
         tenant: TenantId(1),
         spend_max: [None; PERIODS],
+        talk_ms_max: [None; PERIODS],
         growth: None,
         learning: None,
         counts: false,
@@ -518,6 +528,8 @@ fn charges_of_unknown_accounts_wait_for_them() {
     let said = desk.tell(Event::Replay(Settle {
         hold: HoldId(1),
         lines,
+        talks: vec![],
+        window: None,
         free: None,
         packet: None,
         at_us: 0,
@@ -544,8 +556,15 @@ fn a_supplier_is_paid_without_a_hold() {
     desk.admit(1, &[1]);
     let pays = Line { key: key(1), charge: Amount(100) };
     let paid = Line { key: key(2), charge: Amount(-60) };
-    let settle =
-        Settle { hold: HoldId(1), lines: vec![pays, paid], free: None, packet: None, at_us: 0 };
+    let settle = Settle {
+        hold: HoldId(1),
+        lines: vec![pays, paid],
+        talks: vec![],
+        window: None,
+        free: None,
+        packet: None,
+        at_us: 0,
+    };
     assert_eq!(desk.tell(Event::Settle(settle)), "");
     assert_eq!((desk.purse(1).1, desk.purse(2).1), (-100, 60));
 }
@@ -638,6 +657,8 @@ fn money_that_others_leave_lengthens() {
     let said = desk.tell(Event::Settle(Settle {
         hold: HoldId(1),
         lines,
+        talks: vec![],
+        window: None,
         free: None,
         packet: None,
         at_us: 0,
@@ -659,6 +680,7 @@ fn money_that_others_leave_lengthens() {
         per_second_max,
         tenant: TenantId(1),
         spend_max: [None; PERIODS],
+        talk_ms_max: [None; PERIODS],
         growth: None,
         learning: None,
         counts: false,

@@ -97,6 +97,7 @@ impl Till {
             free: hold.free,
             packet: None,
             limits: Vec::new(),
+            window: None,
             ms_min,
             ms_max: hold.ms_max,
             at_us,

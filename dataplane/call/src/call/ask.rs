@@ -4,6 +4,7 @@ use super::brought::{Brought, parts_for};
 use super::end::{End, Farewell};
 use super::hunt::Hunt;
 use super::leg::Leg;
+use super::reroute::Again;
 use super::{Call, FactLog, State, clip, micros};
 use crate::desk::{AskKind, Cx, Link, retry_after_s};
 use crate::limits::EMERGENCY_ASK_MS;
@@ -79,6 +80,8 @@ impl Call {
             facts,
             legs: vec![Leg::inbound(offer.nated)],
             joined: None,
+            again: None,
+            beside: None,
             state: State::default(),
         };
         call.live(0, LiveState::Dialing, cx);
@@ -139,6 +142,7 @@ impl Call {
             | Event::Progress { .. }
             | Event::Answered { .. }
             | Event::Fields(_)
+            | Event::Parts(_)
             | Event::Confirmed { .. }
             | Event::Reoffer { .. }
             | Event::Update { .. }
@@ -189,6 +193,7 @@ impl Call {
                 if !emergency.is_empty() {
                     brought.parts = parts_for(&brought.parts, &go.manner).unwrap_or_default();
                 }
+                self.again = Again::of(go.reroute, &ask.body);
                 let question = asked_for(Arc::unwrap_or_clone(ask).body);
                 self.go(*go, (brought, question), cx)
             }
@@ -261,16 +266,19 @@ impl Call {
             Some(parts) => parts,
             None => return self.close(&not_taken(&go.manner), cx),
         };
-        if !go.manner.is_usual() {
-            self.command(0, Command::Speak(Box::new(go.manner.clone())), cx);
-        }
+        let manner = (!go.manner.is_usual()).then(|| Box::new(go.manner.clone()));
         self.facts.grant(go.grant, cx.now);
         self.write_slot(SlotState::Ringing, cx);
         if self.leg(0).is_some_and(|caller| caller.mesh.is_some()) {
             // Whoever asked for this transfer is told that it is tried.
             self.command(0, Command::Progress { status: 100, body: None }, cx);
         }
-        self.hunt(Box::new(Hunt::new(go, brought, question)), cx)
+        let state = self.hunt(Box::new(Hunt::new(go, brought, question)), cx);
+        // A call that is over already speaks to nobody any more.
+        if let (State::Hunting(_), Some(manner)) = (&state, manner) {
+            self.command(0, Command::Speak(manner), cx);
+        }
+        state
     }
 }
 
@@ -364,7 +372,7 @@ fn hints(offer: &Offer) -> Hints {
     }
 }
 
-/// What a caller asked for; nobody redirects the call of a transfer.
+/// What a caller asked for; nobody redirects the call of a transfer or of a reroute.
 fn asked_for(body: AskBody) -> Option<CallAsk> {
     match body {
         AskBody::Call(call) => Some(*call),
@@ -375,7 +383,8 @@ fn asked_for(body: AskBody) -> Option<CallAsk> {
         | AskBody::Register(_)
         | AskBody::Request(_)
         | AskBody::Resolve(_)
-        | AskBody::App(_) => None,
+        | AskBody::App(_)
+        | AskBody::Reroute(_) => None,
     }
 }
 
@@ -442,5 +451,6 @@ fn emergency_go(branches: Vec<Branch>, caller: Option<strowger_link::MediaPolicy
         media: caller.unwrap_or(super::leg::unknown_policy(false)),
         settlement: Octets::default(),
         manner: Manner::default(),
+        reroute: None,
     }
 }

@@ -133,6 +133,17 @@ impl Credit {
         self.asking = if at < self.end_at { Asking::At(at) } else { Asking::Done };
     }
 
+    /// The talk that it was for is over: nothing is asked and nothing cut any more. The ask under
+    /// way, if there is one, comes back.
+    pub(crate) fn stop(&mut self) -> Option<Arc<Ask>> {
+        self.grant = Grant { ms: u64::MAX, last: true, ..self.grant };
+        self.end_at = Tick::NEVER;
+        match std::mem::replace(&mut self.asking, Asking::Done) {
+            Asking::Waiting(ask) => Some(ask),
+            Asking::At(_) | Asking::Done => None,
+        }
+    }
+
     /// A new total that nobody asked for; `false` when it is no more than the one before, or there
     /// is no lease. An ask under way goes on: its answer counts when it comes.
     pub(crate) fn lengthened(&mut self, grant: Grant, now: Tick) -> bool {

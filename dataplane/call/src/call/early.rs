@@ -65,9 +65,16 @@ impl Call {
         }
     }
 
-    /// A branch is over: an offer that it has not answered is refused for it.
-    pub(crate) fn close_early(&mut self, hunt: &mut Hunt, leg: u8, cx: &mut Cx<'_>) {
-        if hunt.end_early(leg).is_some() {
+    /// A branch is over: an offer that it has not answered is refused for it, if the call goes on.
+    pub(crate) fn close_early(hunt: &mut Hunt, leg: u8) {
+        let is_owed = hunt.end_early(leg).is_some();
+        hunt.owe_refusal(is_owed);
+    }
+
+    /// The hunt goes on: the caller hears what becomes of an offer whose branch is over. One that
+    /// is refused with its call has that for its answer.
+    pub(crate) fn settle_early(&self, hunt: &mut Hunt, cx: &mut Cx<'_>) {
+        if hunt.take_owed() {
             self.refuse_update(0, Cause::from_sip(488), cx);
         }
     }

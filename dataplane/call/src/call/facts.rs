@@ -1,7 +1,7 @@
 //! The facts of one call, bounded.
 
 use crate::limits::{DETAIL_MAX, FACTS_RESERVED, TEXT_MAX};
-use strowger_link::{FACTS_MAX, Fact, Grant, Granted, LegOpened, PartyRef, Tick};
+use strowger_link::{Began, FACTS_MAX, Fact, Grant, Granted, LegOpened, PartyRef, Tick};
 
 /// Facts in order of time. Details are kept while there is room for everything that a record needs;
 /// what does not fit is counted.
@@ -67,6 +67,26 @@ impl FactLog {
             Fact::LegOpened(opened) if opened.leg == leg => Some(opened.clone()),
             Fact::LegOpened(_)
             | Fact::Began(_)
+            | Fact::LegProgress(_)
+            | Fact::LegAnswered(_)
+            | Fact::LegEnded(_)
+            | Fact::Joined(_)
+            | Fact::Parted(_)
+            | Fact::Granted(_)
+            | Fact::Ended(_) => None,
+        })
+    }
+
+    /// Whether a leg was parted from who stayed.
+    pub(crate) fn is_parted(&self, leg: u8) -> bool {
+        self.facts.iter().any(|fact| matches!(fact, Fact::Parted(pair) if pair.a == leg))
+    }
+
+    /// How the call began.
+    pub(crate) fn began(&self) -> Option<&Began> {
+        self.facts.iter().find_map(|fact| match fact {
+            Fact::Began(began) => Some(began),
+            Fact::LegOpened(_)
             | Fact::LegProgress(_)
             | Fact::LegAnswered(_)
             | Fact::LegEnded(_)

@@ -404,6 +404,8 @@ impl Call {
             facts: FactLog::resume(facts.facts, talk.facts_dropped),
             legs: legs.collect(),
             joined: None,
+            again: None,
+            beside: None,
             state: State::default(),
         };
         for id in call.legs.iter().flat_map(|leg| &leg.gauges) {
@@ -467,6 +469,8 @@ impl Call {
             facts: FactLog::resume(facts.facts, 0),
             legs: Vec::new(),
             joined: None,
+            again: None,
+            beside: None,
             state: State::Closed(Closed::Settled { shown: false }),
         };
         for lost in legs {

@@ -7,7 +7,7 @@ use super::failure::{Failure, FailureKind, Verdict, best};
 use super::leg::{Expiry, Leg, LegState};
 use super::redirect::Redirects;
 use super::way::Ways;
-use super::{Call, State, clip};
+use super::{Beside, Call, State, clip};
 use crate::Role;
 use crate::desk::Cx;
 use crate::limits::ATTEMPTS_MAX;
@@ -35,10 +35,14 @@ pub(crate) struct Hunt {
     parts: Box<[Part]>,
     /// Fields of what legs said last, for the caller.
     fields: Option<Box<Said>>,
+    /// What stood beside the refusals of branches.
+    beside: Vec<Beside>,
     failures: Vec<(u8, Failure)>,
     /// Somebody said that nobody is to be tried any more (6xx).
     stopped: bool,
     early: Option<Early>,
+    /// A branch is over that had not answered an offer of the caller.
+    owes_refusal: bool,
     told: Told,
 }
 
@@ -109,9 +113,11 @@ impl Hunt {
             shown: shown.into(),
             parts: parts.into(),
             fields: None,
+            beside: Vec::new(),
             failures: Vec::new(),
             stopped: false,
             early: None,
+            owes_refusal: false,
             told: Told::Nothing,
         }
     }
@@ -178,6 +184,15 @@ impl Hunt {
         Some(from)
     }
 
+    /// The caller is owed the refusal of its offer.
+    pub(crate) fn owe_refusal(&mut self, is_owed: bool) {
+        self.owes_refusal |= is_owed;
+    }
+
+    pub(crate) fn take_owed(&mut self) -> bool {
+        std::mem::take(&mut self.owes_refusal)
+    }
+
     /// The offer of `from` was answered by `told`.
     pub(crate) fn answered_early(&mut self, from: u8, told: &Body) {
         if let Some(early) = self.early.as_mut().filter(|_| from == 0) {
@@ -197,6 +212,12 @@ impl Hunt {
     fn fields_of(&self, leg: u8) -> Option<&[HeaderField]> {
         let mut all = self.fields.as_deref()?.0.iter();
         all.find(|(of, _)| *of == leg).map(|(_, fields)| fields.as_slice())
+    }
+
+    /// What stood beside the refusal of `leg`.
+    fn take_beside(&mut self, leg: u8) -> Option<Box<Beside>> {
+        let at = self.beside.iter().position(|beside| beside.leg == leg)?;
+        Some(Box::new(self.beside.swap_remove(at)))
     }
 
     /// The caller hears nothing of `leg` any more.
@@ -220,6 +241,7 @@ impl Call {
         if hunt.ways.is_over() {
             return self.exhausted(&mut hunt, cx);
         }
+        self.settle_early(&mut hunt, cx);
         State::Hunting(hunt)
     }
 
@@ -381,7 +403,7 @@ impl Call {
         cx: &mut Cx<'_>,
     ) {
         self.end_leg(leg, end, farewell, cx);
-        self.close_early(hunt, leg, cx);
+        Call::close_early(hunt, leg);
         hunt.forget_early(leg);
     }
 
@@ -432,6 +454,7 @@ impl Call {
     fn exhausted(&mut self, hunt: &mut Hunt, cx: &mut Cx<'_>) -> State {
         let mut end = match best(&hunt.failures) {
             Some((leg, failure)) => {
+                self.beside = hunt.take_beside(leg);
                 let end = End::new(failure.told(), failure.by(), failure.reason());
                 let headers = hunt.fields_of(leg).map(<[_]>::to_vec).unwrap_or_default();
                 End { headers, ..end }
@@ -447,7 +470,9 @@ impl Call {
         {
             self.end_leg(0, &end, Farewell::Redirect { status, contacts }, cx);
         }
-        self.close(&end, cx)
+        let state = self.close(&end, cx);
+        self.beside = None;
+        state
     }
 
     /// What a cause means that a leg said, or what the caller is told instead of it.
@@ -464,6 +489,8 @@ impl Call {
         contacts: Vec<String>,
         cx: &mut Cx<'_>,
     ) {
+        // The caller hears it with the refusal that is the best of all.
+        hunt.beside.extend(self.beside.take().map(|beside| *beside));
         let challenges = hunt.fields_of(leg).is_some_and(|fields| fields.iter().any(is_challenge));
         let failed = match silent {
             true => Err(Failure::new(FailureKind::Silent, cause)),
@@ -530,6 +557,7 @@ impl Call {
             (
                 Event::Offered(_)
                 | Event::Fields(_)
+                | Event::Parts(_)
                 | Event::Progress { .. }
                 | Event::Answered { .. }
                 | Event::Confirmed { .. }
@@ -585,11 +613,19 @@ impl Call {
             return;
         }
         let news = Told::by_status(status);
-        if news > hunt.told {
-            hunt.told = news;
+        if news > hunt.told || (news > Told::Nothing && self.says_more(leg)) {
+            hunt.told = hunt.told.max(news);
             self.tell_fields(hunt, leg, cx);
             self.command(0, Command::Progress { status, body: None }, cx);
         }
+    }
+
+    /// Whether something stands beside what `leg` says, which nobody else rings with: a network tells
+    /// by it how the call goes on, whatever the status.
+    fn says_more(&self, leg: u8) -> bool {
+        self.beside.is_some()
+            && self.legs.iter().filter(|leg| leg.trying().is_some()).count() == 1
+            && self.leg(leg).is_some_and(|leg| leg.trying().is_some())
     }
 
     /// The caller is told `leg`'s words with the fields that rules gave them. A leg without rules

@@ -144,6 +144,14 @@ impl Leg {
         }
     }
 
+    /// It was given up before it answered.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        match self.state {
+            LegState::Closing { cancelled, .. } => cancelled.is_some(),
+            LegState::Offered | LegState::Trying(_) | LegState::Answered | LegState::Gone => false,
+        }
+    }
+
     pub(crate) fn trying(&self) -> Option<&Trying> {
         match &self.state {
             LegState::Trying(trying) => Some(trying),

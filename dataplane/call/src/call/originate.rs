@@ -72,6 +72,8 @@ impl Call {
             facts: FactLog::default(),
             legs: Vec::new(),
             joined: None,
+            again: None,
+            beside: None,
             state: State::default(),
         };
         call.facts.push(Fact::Began(began(&verb, cx.now)));
@@ -147,6 +149,7 @@ impl Call {
             | Event::Message { .. } => State::Setup(setup),
             Event::Offered(_)
             | Event::Fields(_)
+            | Event::Parts(_)
             | Event::Reoffer { .. }
             | Event::ReofferAnswered { .. }
             | Event::ReofferRefused { .. } => {

@@ -98,15 +98,15 @@ impl Call {
         if let Some(caller) = self.leg_mut(0) {
             (caller.policy, caller.manner) = (media, Manner::clone(&manner));
         }
-        if !manner.is_usual() {
-            self.command(0, Command::Speak(Box::new(manner)), cx);
-        }
         self.facts.grant(grant, cx.now);
         self.write_slot(SlotState::Ringing, cx);
         let (Some(mesh), Some(newcomer)) = (self.open_mesh(Mesh::waiting()), self.speaker(0))
         else {
             return self.close(&End::ours(Cause::from_sip(500), Reason::Internal), cx);
         };
+        if !manner.is_usual() {
+            self.command(0, Command::Speak(Box::new(manner)), cx);
+        }
         let late = offer.is_none();
         let from = self.leg_id(mesh);
         let pick_up = PickUp { from, replaced, ringing, newcomer, offer };
@@ -159,6 +159,7 @@ impl Call {
             (
                 Event::Offered(_)
                 | Event::Fields(_)
+                | Event::Parts(_)
                 | Event::Progress { .. }
                 | Event::Answered { .. }
                 | Event::Confirmed { .. }

@@ -100,10 +100,10 @@ impl Call {
         };
         let outcome = match event {
             Event::Ended { cause, by_party } => {
-                return self.talking_leg_ended(*talk, leg, ended(leg, cause, by_party), cx);
+                return self.talking_leg_ended(talk, leg, ended(leg, cause, by_party), cx);
             }
             Event::Refused { cause, .. } => {
-                return self.talking_leg_ended(*talk, leg, ended(leg, cause, true), cx);
+                return self.talking_leg_ended(talk, leg, ended(leg, cause, true), cx);
             }
             Event::Reoffer { body } => {
                 self.reoffer(&mut talk, leg, body, cx);
@@ -145,7 +145,7 @@ impl Call {
             }
             // Digests of both sides, where they are not ours: the protocol knows where.
             Event::Fields(fields) => self.pass(talk.other(leg), Command::Fields(fields), cx),
-            Event::Progress { .. } | Event::Answered { .. } => {
+            Event::Progress { .. } | Event::Answered { .. } | Event::Parts(_) => {
                 Call::misplaced(cx);
                 Ok(())
             }
@@ -162,9 +162,12 @@ impl Call {
         Ok(())
     }
 
-    fn talking_leg_ended(&mut self, talk: Talk, leg: u8, end: End, cx: &mut Cx<'_>) -> State {
+    fn talking_leg_ended(&mut self, talk: Box<Talk>, leg: u8, end: End, cx: &mut Cx<'_>) -> State {
+        if self.is_rerouted(&talk, leg, &end, cx.now) {
+            return self.reroute(talk, &end, Farewell::None, cx);
+        }
         self.end_leg(leg, &end, Farewell::None, cx);
-        self.close_talk(talk, end, cx)
+        self.close_talk(*talk, end, cx)
     }
 
     /// Ends a call that was answered; its ask, if one is under way, waits no longer.

@@ -38,7 +38,7 @@ use strowger_leg::{Body, Command, Event, TransferWish};
 use strowger_link::table::SlotState;
 use strowger_link::{
     Ask, AskBody, AskId, Began, Cause, Direction, Fact, Hints, LegAnswered, LegId, LegOpened,
-    LiveState, MediaPolicy, Octets, Pair, Party, PartyRef, Reason, SlotRef, TransferAsk,
+    LiveState, MediaPolicy, Octets, Pair, Party, PartyRef, Reason, SlotRef, Tick, TransferAsk,
 };
 
 /// A leg whose media a mesh leg stands for.
@@ -57,7 +57,7 @@ pub(crate) struct Transfer {
     pub(super) accepted: bool,
     /// The target's description, while an exchange between the two others is under way.
     pub(super) answer: Option<Body>,
-    /// Nobody asked by REFER: somebody else wants to take `by`'s place.
+    /// Nobody asked by REFER: somebody else wants to take `by`'s place, or is to have it.
     pub(super) picked: bool,
 }
 
@@ -69,11 +69,20 @@ pub(crate) struct Spawn {
     /// Who is put through.
     kept: Beyond,
     offer: Option<Body>,
-    question: TransferAsk,
+    /// How its record begins, and what is asked.
+    began: Began,
+    body: AskBody,
     parent: AskId,
     hints: Hints,
     hops_left: u8,
     anchor_us: i64,
+}
+
+impl Spawn {
+    /// Nobody knows what who is put through said last.
+    pub(super) fn lacks_offer(&self) -> bool {
+        self.offer.is_none()
+    }
 }
 
 /// Two calls of one party to become one bridge.
@@ -114,6 +123,7 @@ pub(crate) fn heard_as(command: Command) -> Option<Event> {
         Command::ReofferAnswer { body } => Event::ReofferAnswered { body },
         Command::ReofferRefuse { cause } => Event::ReofferRefused { cause },
         Command::Info { body } => Event::Info { body },
+        Command::Parts(parts) => Event::Parts(parts),
         Command::Message { body } => Event::Message { body },
         Command::Invite(_)
         | Command::Fields(_)
@@ -159,7 +169,7 @@ impl Call {
             Some(replaced) => Errand::Join(Box::new(Joining { from, by, kept: beyond, replaced })),
             None => {
                 let spawn = self.spawn(by, from, beyond, wish, cx);
-                late = spawn.offer.is_none();
+                late = spawn.lacks_offer();
                 Errand::Spawn(Box::new(spawn))
             }
         };
@@ -181,6 +191,7 @@ impl Call {
         wish: TransferWish,
         cx: &mut Cx<'_>,
     ) -> Spawn {
+        let began = began(&wish.user, &self.hints, cx.now);
         let question = TransferAsk {
             refer_to: wish.target,
             called: wish.user,
@@ -188,11 +199,23 @@ impl Call {
             party: self.facts.party_of(by),
             settlement: self.settlement.clone(),
         };
+        self.spawned((from, kept), began, AskBody::Transfer(question), cx)
+    }
+
+    /// The call to be begun with this question, for a mesh leg and who is put through.
+    pub(super) fn spawned(
+        &self,
+        (from, kept): (LegId, Beyond),
+        began: Began,
+        body: AskBody,
+        cx: &mut Cx<'_>,
+    ) -> Spawn {
         Spawn {
             from,
             offer: cx.res.said(kept.0),
             kept,
-            question,
+            began,
+            body,
             parent: self.ask,
             hints: self.hints.clone(),
             hops_left: self.hops_left,
@@ -209,12 +232,13 @@ impl Call {
 
     /// Begins the call of a transfer. `None` before the control plane's first greeting.
     pub(crate) fn transferred(slot: SlotRef, spawn: Spawn, cx: &mut Cx<'_>) -> Option<Call> {
-        let Spawn { from, kept, offer, question, parent, hints, hops_left, anchor_us } = spawn;
+        let Spawn { from, kept, offer, began, body, parent, hints, hops_left, anchor_us } = spawn;
         let record = cx.desk.record()?;
         let id = cx.desk.ask_id();
         let mut facts = FactLog::default();
-        facts.push(Fact::Began(began(&question, &hints, cx.now)));
-        facts.push(Fact::LegOpened(opened(&question, &hints, (0, Direction::In), cx.now)));
+        let first = opened(&began, &hints);
+        facts.push(Fact::Began(began));
+        facts.push(Fact::LegOpened(first));
         let mut call = Call {
             slot,
             ask: id,
@@ -227,6 +251,8 @@ impl Call {
             facts,
             legs: vec![Leg::mesh(Mesh { far: from, beyond: Some(kept), instead: None })],
             joined: None,
+            again: None,
+            beside: None,
             state: State::default(),
         };
         let ask = Arc::new(Ask {
@@ -236,7 +262,7 @@ impl Call {
             hints: call.hints.clone(),
             deadline: cx.now.plus_ms(cx.desk.config.ask_timeout_ms.into()),
             wall_us: call.wall_us(cx.now),
-            body: AskBody::Transfer(question),
+            body,
         });
         call.live(0, LiveState::Dialing, cx);
         call.write_slot(SlotState::Asked, cx);
@@ -321,7 +347,8 @@ impl Call {
                     transfer.accepted = true;
                     self.command(by, Command::TransferAccept, cx);
                 }
-                if status > 100 {
+                // Nobody asked for it who could hear of it.
+                if status > 100 && !transfer.picked {
                     self.command(by, Command::TransferProgress { status }, cx);
                 }
                 State::Talking(talk)
@@ -351,6 +378,7 @@ impl Call {
             Event::Confirmed { .. } => State::Talking(talk),
             Event::Offered(_)
             | Event::Fields(_)
+            | Event::Parts(_)
             | Event::Refreshed { .. }
             | Event::ReofferAnswered { .. }
             | Event::ReofferRefused { .. }
@@ -405,11 +433,15 @@ impl Call {
 
     pub(super) fn replace_by(&mut self, talk: &mut Talk, gone: u8, mesh: u8, cx: &mut Cx<'_>) {
         let (kept, at) = (talk.other(gone), cx.now);
-        self.facts.push(Fact::Parted(Pair { a: gone, b: kept, at }));
+        // The record of a trunk that was left ended with it: another call's counts from here on.
+        let was_left = self.facts.is_parted(gone);
+        if !was_left {
+            self.facts.push(Fact::Parted(Pair { a: gone, b: kept, at }));
+        }
         // Q.850 16: normal clearing.
         let end = End::ours(Cause::new(0, 16), Reason::Normal);
         self.end_leg(gone, &end, Farewell::Hangup, cx);
-        if gone != 0 {
+        if gone != 0 && !was_left {
             // Whoever called goes on talking: the record needs a called leg for that.
             let told = self.facts.opened(gone).map(|was| LegOpened { leg: mesh, at, ..was });
             if let Some(told) = told {
@@ -572,12 +604,12 @@ impl Call {
     }
 }
 
-fn began(question: &TransferAsk, hints: &Hints, at: strowger_link::Tick) -> Began {
+fn began(called: &str, hints: &Hints, at: Tick) -> Began {
     Began {
         at,
         listener: hints.listener,
         source: None,
-        received: clip(&question.called),
+        received: clip(called),
         from_user: String::new(),
         display: String::new(),
         sip_call_id: String::new(),
@@ -585,21 +617,17 @@ fn began(question: &TransferAsk, hints: &Hints, at: strowger_link::Tick) -> Bega
     }
 }
 
-fn opened(
-    question: &TransferAsk,
-    hints: &Hints,
-    (leg, direction): (u8, Direction),
-    at: strowger_link::Tick,
-) -> LegOpened {
+/// The leg that stands for who is put through.
+fn opened(began: &Began, hints: &Hints) -> LegOpened {
     LegOpened {
-        leg,
-        at,
-        direction,
+        leg: 0,
+        at: began.at,
+        direction: Direction::In,
         stage: 0,
         branch: 0,
         hop: 0,
-        dialed: clip(&question.called),
-        from_user: String::new(),
+        dialed: began.received.clone(),
+        from_user: began.from_user.clone(),
         remote: hints.source,
         transport: hints.transport,
         party: PartyRef::Unknown,

@@ -5,6 +5,7 @@ mod law;
 mod media;
 mod parts;
 mod pickup;
+mod reroute;
 mod script;
 mod scripts;
 mod states;

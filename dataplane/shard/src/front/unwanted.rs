@@ -1,6 +1,7 @@
 //! Requests of strangers that give themselves away: by the name of their program, or by calling a
 //! number that nobody is called at.
 
+use super::Limits;
 use strowger_sip::{Method, Scan};
 
 /// Most names of programs, and most numbers.
@@ -15,7 +16,7 @@ const WHOLE_BELOW: usize = 5;
 /// What gives a request away.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Sign {
-    /// The program calls itself a scanner.
+    /// The program calls itself a scanner, or is none of those that alone are served.
     Agent,
     /// It calls a number that is there to be called by nobody.
     Number,
@@ -26,20 +27,23 @@ pub(crate) enum Sign {
 pub(crate) struct Unwanted {
     /// In lower case.
     agents: Vec<Box<[u8]>>,
+    /// The same of those that alone are served; empty = all.
+    served: Vec<Box<[u8]>>,
     numbers: Vec<Box<[u8]>>,
 }
 
 impl Unwanted {
-    pub(crate) fn new(agents: &[String], numbers: &[String]) -> Unwanted {
+    pub(crate) fn new(limits: &Limits) -> Unwanted {
         let list = |list: &[String]| -> Vec<Box<[u8]>> {
             let filled = list.iter().filter(|text| !text.is_empty()).take(UNWANTED_MAX);
             filled.map(|text| text.to_ascii_lowercase().into_bytes().into()).collect()
         };
-        Unwanted { agents: list(agents), numbers: list(numbers) }
+        let Limits { agents, served, honeypots, .. } = limits;
+        Unwanted { agents: list(agents), served: list(served), numbers: list(honeypots) }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.agents.is_empty() && self.numbers.is_empty()
+        self.agents.is_empty() && self.served.is_empty() && self.numbers.is_empty()
     }
 
     /// The sign that a request bears.
@@ -47,7 +51,13 @@ impl Unwanted {
         if scan.method == Some(Method::Invite) && self.has_number(scan.called_user()) {
             return Some(Sign::Number);
         }
-        (!self.agents.is_empty() && self.has_agent(user_agent(data)?)).then_some(Sign::Agent)
+        if self.agents.is_empty() && self.served.is_empty() {
+            return None;
+        }
+        let agent = user_agent(data);
+        let is_known = |list: &[Box<[u8]>]| agent.is_some_and(|agent| has_agent(list, agent));
+        let is_served = self.served.is_empty() || is_known(&self.served);
+        (!is_served || is_known(&self.agents)).then_some(Sign::Agent)
     }
 
     /// Signs that callers put before a number do not hide it.
@@ -55,19 +65,20 @@ impl Unwanted {
         let user = user.strip_prefix(b"+").unwrap_or(user);
         self.numbers.iter().any(|number| user.starts_with(number))
     }
+}
 
-    fn has_agent(&self, agent: &[u8]) -> bool {
-        let mut lower = [0; AGENT_MAX];
-        let agent = agent.get(..AGENT_MAX).unwrap_or(agent);
-        for (to, from) in lower.iter_mut().zip(agent) {
-            *to = from.to_ascii_lowercase();
-        }
-        let agent = lower.get(..agent.len()).unwrap_or_default();
-        self.agents.iter().any(|name| match name.len() {
-            0..WHOLE_BELOW => **name == *agent,
-            len => agent.windows(len).any(|part| *part == **name),
-        })
+/// Whether a list names a program.
+fn has_agent(list: &[Box<[u8]>], agent: &[u8]) -> bool {
+    let mut lower = [0; AGENT_MAX];
+    let agent = agent.get(..AGENT_MAX).unwrap_or(agent);
+    for (to, from) in lower.iter_mut().zip(agent) {
+        *to = from.to_ascii_lowercase();
     }
+    let agent = lower.get(..agent.len()).unwrap_or_default();
+    list.iter().any(|name| match name.len() {
+        0..WHOLE_BELOW => **name == *agent,
+        len => agent.windows(len).any(|part| *part == **name),
+    })
 }
 
 /// The value of User-Agent as far as its first line goes.
@@ -89,11 +100,17 @@ mod tests {
     use strowger_sip::scan;
 
     fn check(request: &str, expect: Option<Sign>) {
-        let lists = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<String>>();
-        let unwanted = Unwanted::new(
-            &lists(&["friendly-scanner", "SipVicious", "smap", ""]),
-            &lists(&["9009", "", "0000"]),
-        );
+        check_serving(&[], request, expect);
+    }
+
+    fn check_serving(served: &[&str], request: &str, expect: Option<Sign>) {
+        let list = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<String>>();
+        let unwanted = Unwanted::new(&Limits {
+            agents: list(&["friendly-scanner", "SipVicious", "smap", ""]),
+            served: list(served),
+            honeypots: list(&["9009", "", "0000"]),
+            ..Limits::default()
+        });
         let data = request.replace('\n', "\r\n");
         let scanned = scan(data.as_bytes()).unwrap();
         assert_eq!(unwanted.sign(&scanned, data.as_bytes()), expect, "{request}");
@@ -133,8 +150,21 @@ mod tests {
     }
 
     #[test]
+    fn where_some_are_served_no_others_are() {
+        let says = |line: &str| format!("REGISTER sip:x SIP/2.0\nTo: <sip:1@x>\n{line}\n\n");
+        let served = ["Acme", "scanner"];
+        check_serving(&served, &says("User-Agent: ACME"), None);
+        check_serving(&served, &says("User-Agent: Acme 2"), Some(Sign::Agent));
+        check_serving(&served, &says("User-Agent: My Scanner 2"), None);
+        check_serving(&served, &says("User-Agent: other"), Some(Sign::Agent));
+        check_serving(&served, &says("X: y"), Some(Sign::Agent));
+        // Who is on both lists is not served.
+        check_serving(&served, &says("User-Agent: friendly-scanner"), Some(Sign::Agent));
+    }
+
+    #[test]
     fn empty_lists_name_nobody() {
-        let unwanted = Unwanted::new(&[String::new()], &[]);
+        let unwanted = Unwanted::new(&Limits { agents: vec![String::new()], ..Limits::default() });
         assert!(unwanted.is_empty());
         let data = b"INVITE sip:1@x SIP/2.0\r\nUser-Agent: sipvicious\r\n\r\n";
         assert_eq!(unwanted.sign(&scan(data).unwrap(), data), None);

@@ -18,21 +18,44 @@ pub(super) struct Contents {
     pub(super) parts: Vec<Part>,
 }
 
-/// The session description of an INVITE, its ACK or its response; `None` when there is none.
-///
-/// # Errors
-/// A body that is no session description, or a part beside one that must be understood: 415 (or
-/// 413, 400).
-pub(super) fn session(message: Message<'_>) -> Result<Option<Body>, Bar> {
-    let Contents { session, parts } = contents(message)?;
-    if parts.iter().any(|part| part.required) {
-        return Err(Bar::with(415, Header::Accept, super::gate::ACCEPT));
-    }
-    Ok(session)
+/// The session description of a response or an ACK. Nobody can refuse these, so whatever else they
+/// bring is passed over.
+pub(super) fn session(message: Message<'_>) -> Option<Body> {
+    contents(message).ok()?.session
 }
 
-/// The same of an INVITE that begins a call, with what stands beside the description: whether that
-/// passes, its plan says.
+/// What a message that nobody can refuse (a response, a BYE) brings beside a description, or in
+/// place of one.
+pub(super) fn beside(message: Message<'_>) -> Vec<Part> {
+    let bytes = message.body();
+    if bytes.is_empty() {
+        return Vec::new();
+    }
+    if let Ok(Contents { session: Some(_), parts }) = contents(message) {
+        return parts;
+    }
+    let Some(kind) = message.content_type() else { return Vec::new() };
+    if let (true, Some(boundary)) =
+        (kind.kind.eq_ignore_ascii_case(b"multipart"), kind.params.value(b"boundary"))
+    {
+        let mut parts = Vec::new();
+        // One that must be understood and is too long leaves the rest.
+        let _session = sdp_part(bytes, boundary, &mut parts);
+        return parts;
+    }
+    if bytes.len() > BODY_MAX {
+        return Vec::new();
+    }
+    let text = |header: Header| {
+        let value = lex::unfolded(message.value(header).unwrap_or_default());
+        String::from_utf8_lossy(&value).into()
+    };
+    let body = Body { content_type: text(Header::ContentType), data: bytes.into() };
+    vec![Part { body, disposition: text(Header::ContentDisposition), required: false }]
+}
+
+/// What an INVITE or UPDATE brings: the session description and what stands beside it. Whether
+/// that passes, the plan of the call says, or what the leg takes.
 ///
 /// # Errors
 /// A body that is no session description and has none among its parts: 415 (or 413, 400).
@@ -167,9 +190,46 @@ fn content_of(part: &[u8]) -> Option<Content<'_>> {
     }))
 }
 
+/// A body that is more than a session description, with the field that it wants beside it.
+pub(super) struct Whole {
+    pub(super) body: Body,
+    /// Content-Disposition of a part that stands alone, if it has one; `None` of a multipart body.
+    disposition: Option<Box<str>>,
+}
+
+impl Whole {
+    /// `None` when nothing stands beside the description. `boundary` is a number that nobody who
+    /// wrote a part can know.
+    pub(super) fn of(
+        session: Option<&Body>,
+        parts: &[Part],
+        boundary: impl FnOnce() -> u64,
+    ) -> Option<Whole> {
+        match (session, parts) {
+            (_, []) => None,
+            (None, [part]) => {
+                Some(Whole { body: part.body.clone(), disposition: Some(part.disposition.clone()) })
+            }
+            (session, parts) => {
+                let boundary = format!("{:016x}", boundary());
+                Some(Whole { body: multipart(session, parts, &boundary), disposition: None })
+            }
+        }
+    }
+
+    /// The field that the body wants.
+    pub(super) fn field(&self) -> Option<(&str, &[u8])> {
+        match &self.disposition {
+            None => Some(("MIME-Version", b"1.0")),
+            Some(alone) if alone.is_empty() => None,
+            Some(alone) => Some((Header::ContentDisposition.name(), alone.as_bytes())),
+        }
+    }
+}
+
 /// A session description and what stands beside it in one body, parted by a boundary that stands in
 /// none of them.
-pub(super) fn multipart(session: Option<&Body>, parts: &[Part], boundary: &str) -> Body {
+fn multipart(session: Option<&Body>, parts: &[Part], boundary: &str) -> Body {
     let mut data = Vec::with_capacity(2_048);
     let mut put = |kind: &str, disposition: &str, content: &[u8]| {
         for piece in ["--", boundary, "\r\nContent-Type: ", kind, "\r\n"] {
@@ -259,9 +319,13 @@ mod tests {
     }
 
     fn sdp(head: &str, body: &str) -> Result<Option<String>, u16> {
-        with(&format!("INVITE sip:a SIP/2.0\n{head}\n{body}"), session)
-            .map(|body| body.map(|b| String::from_utf8_lossy(&b.data).replace("\r\n", "\n")))
+        with(&format!("INVITE sip:a SIP/2.0\n{head}\n{body}"), contents)
+            .map(|all| all.session.map(|b| text_of(&b)))
             .map_err(|bar| bar.status)
+    }
+
+    fn text_of(body: &Body) -> String {
+        String::from_utf8_lossy(&body.data).replace("\r\n", "\n")
     }
 
     #[test]
@@ -290,14 +354,16 @@ mod tests {
         assert_eq!(sdp("c: multipart/mixed;boundary=b1\n", body), Ok(Some("v=0\no=x".into())));
         assert_eq!(sdp("c: multipart/mixed;boundary=b2\n", body), Err(415));
         assert_eq!(sdp("c: multipart/mixed\n", body), Err(415));
-        // What must be understood is not passed over, wherever it stands.
+        // What must be understood is told apart, wherever it stands.
+        let required = |body: &str| {
+            let text = format!("INVITE sip:a SIP/2.0\nc: multipart/mixed;boundary=b1\n\n{body}");
+            with(&text, |message| contents(message).unwrap().parts.iter().any(|p| p.required))
+        };
         let first = body.replace("isup\n", "isup\nContent-Disposition: signal;handling=required\n");
-        assert_eq!(sdp("c: multipart/mixed;boundary=b1\n", &first), Err(415));
-        let optional = first.replace("required", "optional");
-        assert_eq!(sdp("c: multipart/mixed;boundary=b1\n", &optional).unwrap().unwrap().len(), 7);
+        assert!(required(&first) && !required(&first.replace("required", "optional")));
         let last =
             body.replace("--b1--", "--b1\nContent-Disposition: x;handling=REQUIRED\n\nhi\n--b1--");
-        assert_eq!(sdp("c: multipart/mixed;boundary=b1\n", &last), Err(415));
+        assert!(required(&last));
         let without = body.replace("application/sdp", "text/plain");
         assert_eq!(sdp("c: multipart/mixed;boundary=b1\n", &without), Err(415));
     }
@@ -324,6 +390,53 @@ mod tests {
         let kind = written.content_type;
         let again = of(&format!("INVITE sip:a SIP/2.0\nc: {kind}\n\n{data}"));
         assert_eq!((again.session, again.parts), (session, parts));
+    }
+
+    #[test]
+    fn what_nobody_can_refuse_brings_what_it_brings() {
+        let of = |head: &str, body: &str| {
+            let text = format!("BYE sip:a SIP/2.0\n{head}\n{body}");
+            with(&text, |message| {
+                let parts = beside(message).into_iter();
+                let shown = parts.map(|p| {
+                    format!("{} {} {}", p.body.content_type, p.disposition, text_of(&p.body))
+                });
+                (session(message).map(|s| text_of(&s)), shown.collect::<Vec<_>>())
+            })
+        };
+        assert_eq!(of("", ""), (None, vec![]));
+        assert_eq!(of("c: application/sdp\n", "v=0\n"), (Some("v=0\n".into()), vec![]));
+        let alone = "c: application/isup\nContent-Disposition: signal;handling=required\n";
+        let isup = "application/isup signal;handling=required x".to_owned();
+        assert_eq!(of(alone, "x"), (None, vec![isup.clone()]));
+        let part = "--b\nContent-Type: application/isup\nContent-Disposition: \
+                    signal;handling=required\n\nx\n";
+        let mixed = "c: multipart/mixed;boundary=b\n";
+        assert_eq!(of(mixed, &format!("{part}--b--\n")), (None, vec![isup.clone()]));
+        let sdp = "--b\nContent-Type: application/sdp\n\nv=0\n";
+        let both = of(mixed, &format!("{sdp}{part}--b--\n"));
+        assert_eq!(both, (Some("v=0".into()), vec![isup]));
+        assert_eq!(of("", "what is this"), (None, vec![]));
+        assert_eq!(of("c: text/plain\n", &"x".repeat(BODY_MAX + 1)).1, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_part_alone_stands_for_itself() {
+        let body = Body { content_type: "application/isup".into(), data: (*b"x").into() };
+        let part = |disposition: &str| Part {
+            body: body.clone(),
+            disposition: disposition.into(),
+            required: false,
+        };
+        let of = |session: Option<&Body>, parts: &[Part]| Whole::of(session, parts, || 7);
+        assert!(of(None, &[]).is_none() && of(Some(&body), &[]).is_none());
+        let alone = of(None, &[part("")]).unwrap();
+        assert_eq!((&alone.body, alone.field()), (&body, None));
+        let said = of(None, &[part("signal")]).unwrap();
+        assert_eq!(said.field(), Some(("Content-Disposition", &b"signal"[..])));
+        let both = of(Some(&Body::sdp(*b"v=0")), &[part("")]).unwrap();
+        assert_eq!(both.field(), Some(("MIME-Version", &b"1.0"[..])));
+        assert_eq!(&*both.body.content_type, "multipart/mixed;boundary=0000000000000007");
     }
 
     #[test]

@@ -29,12 +29,12 @@ use strowger_link::{Cause, LegId, Tick};
 use super::LegKeys;
 use super::alarm::{Sleeper, forgotten_at};
 use super::config::Path;
+use super::gate;
 use super::layer::{self, Failure, Heard, Layer, Role, Way, Whose};
 use super::output::{Bytes, Counted};
 use super::proof::Holder;
 use super::slab::Id;
 use super::wallet::{Line, Wallet};
-use super::{body, gate};
 use crate::build;
 use crate::dialog::{Dialog, MAX_FORWARDS};
 use crate::digits;
@@ -254,6 +254,7 @@ impl Leg {
                 self.hangup(cause, &phrase, retry_after_s, layer, now);
             }
             Command::Fields(fields) => self.keep_fields(fields, layer),
+            Command::Parts(parts) => self.keep_parts(parts, layer),
             Command::Challenge(challenge) => self.challenge(&challenge, layer, now),
             Command::Redirect { status, contacts } => {
                 self.redirect(status, &contacts, layer, now);

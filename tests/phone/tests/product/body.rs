@@ -118,14 +118,24 @@ fn invite(line: &Line, demo: &Demo, nth: u32) -> Message {
     invite.push("Call-ID", &format!("body{nth}@edge"));
     invite.push("CSeq", "1 INVITE");
     invite.push("Contact", &format!("<sip:33@{at}>"));
-    invite.push("MIME-Version", "1.0");
+    mix(&mut invite, at);
+    invite
+}
+
+/// Gives a message a description and ISUP that must be understood.
+fn mix(message: &mut Message, at: SocketAddr) {
+    message.push("MIME-Version", "1.0");
     let head = "--b\r\nContent-Type: application/sdp\r\n\r\n";
     let isup = "\r\n--b\r\nContent-Type: application/ISUP;version=itu-t92+\r\n\
                 Content-Disposition: signal;handling=required\r\n\r\n";
     let described = sdp(at);
     let body = [head.as_bytes(), described.as_bytes(), isup.as_bytes(), ISUP, b"\r\n--b--\r\n"];
-    invite.set_body("multipart/mixed;boundary=b", &body.concat());
-    invite
+    message.set_body("multipart/mixed;boundary=b", &body.concat());
+}
+
+/// Whether a message brings ISUP, byte by byte.
+fn brings_isup(message: &Message) -> bool {
+    message.to_bytes().windows(ISUP.len()).any(|part| part == ISUP)
 }
 
 /// A request of the dialog that `invite` and its answer made.
@@ -215,6 +225,62 @@ fn bodies_pass_where_both_trunks_take_them() {
         demo.rest.patch("/api/v1/trunks/1", &json!({"egress": dialog("ISUP")}).to_string());
     assert_eq!(status, 400, "{said}");
     assert!(said.contains("egress.dialog.bodies.types[0]"), "{said}");
+    demo.stop();
+}
+
+#[test]
+fn isup_goes_on_in_every_message_of_a_call() {
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let (peer, carrier) = (Line::new(), Line::new());
+    lead_to(&demo, carrier.at());
+    let trunk = format!("trunks/{}", edge(&demo, peer.at()));
+    let bodies = json!({"dialog": {"bodies": {"types": ["application/isup"], "len_max": 100}}});
+    set(&demo, &trunk, &json!({"ingress": bodies}));
+    set(&demo, "trunks/1", &json!({"egress": bodies}));
+
+    let invite = invite(&peer, &demo, 9);
+    peer.say(&invite, demo.sip);
+    let respond = |code: u16, (request, from): &(Message, SocketAddr)| {
+        let mut said = Message::response(code, request, Some("line"));
+        said.push("Contact", &format!("<sip:line@{}>", carrier.at()));
+        mix(&mut said, carrier.at());
+        carrier.say(&said, *from);
+    };
+    let asked = carrier.request("INVITE");
+    respond(183, &asked);
+    assert!(brings_isup(&peer.hear("183", |message| message.code() == Some(183)).0));
+    respond(200, &asked);
+    let ok = peer.answer("INVITE");
+    assert!(brings_isup(&ok));
+    peer.say(&inside(&invite, &ok, "ACK", 1), demo.sip);
+    carrier.request("ACK");
+
+    // A new offer within the call, and its answer.
+    let mut again = inside(&invite, &ok, "INVITE", 2);
+    again.push("Contact", &format!("<sip:33@{}>", peer.at()));
+    mix(&mut again, peer.at());
+    peer.say(&again, demo.sip);
+    let is_within = |message: &Message| {
+        message.code().is_none() && message.method() == "INVITE" && message.tag("To").is_some()
+    };
+    let asked = carrier.hear("re-INVITE", is_within);
+    assert!(brings_isup(&asked.0));
+    respond(200, &asked);
+    let is_answer =
+        |message: &Message| message.code() == Some(200) && message.cseq() == Some((2, "INVITE"));
+    assert!(brings_isup(&peer.hear("answer to the offer", is_answer).0));
+    peer.say(&inside(&invite, &ok, "ACK", 2), demo.sip);
+    carrier.request("ACK");
+
+    let mut bye = inside(&invite, &ok, "BYE", 3);
+    bye.set_body("application/ISUP;version=itu-t92+", ISUP);
+    peer.say(&bye, demo.sip);
+    let got = carrier.agree("BYE");
+    assert!(got.to_bytes().ends_with(ISUP), "{got:?}");
+    assert_eq!(got.header("Content-Type"), Some("application/ISUP;version=itu-t92+"));
+    assert_eq!(peer.answer("BYE").code(), Some(200));
+    assert_tidy(&demo);
     demo.stop();
 }
 

@@ -165,6 +165,66 @@ fn a_control_plane_that_is_killed_while_it_publishes_does_so_in_its_next_life() 
     demo.stop();
 }
 
+/// The most memory that a process has had, bytes.
+fn peak_bytes(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1_024
+}
+
+/// Most memory that a file takes while it is looked through and put in force, for each of its rows
+/// and beside them.
+const ROW_BYTES_MAX: u64 = 800;
+const FILE_BYTES_MAX: u64 = 64 << 20;
+
+/// A deck as weekly files are: all codes of some length. A million of them with
+/// `STROWGER_TEST_LONG`, which is on demand.
+#[test]
+fn a_large_deck_is_in_force_while_calls_go_on_and_takes_bounded_memory() {
+    let is_long = std::env::var_os("STROWGER_TEST_LONG").is_some();
+    let rows: u32 = if is_long { 1_000_000 } else { 30_000 };
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let line = |n: u32| format!("4{n:06};0.0{}\n", 1 + n % 9);
+    let lines: String = (0..rows).map(line).collect();
+    let file = format!("code;price\n{lines}");
+    let controld = demo.planes().controld;
+    let before = peak_bytes(controld);
+    let began = Instant::now();
+    let id = sent(&demo, "large.csv", file.as_bytes(), "2", None);
+    let read = began.elapsed();
+    let (_, seen) = deck(&demo, &["preview", &id]);
+    let told = seen["differences"]["rows"]["items"].as_array();
+    assert!(told.is_some_and(|rows| !rows.is_empty()), "{seen}");
+    let place = format!("/api/v1/imports/{id}");
+    let began = Instant::now();
+    assert_eq!(demo.rest.try_ask("POST", &format!("{place}/publish")).unwrap().0, 202);
+    let mut slowest = Duration::ZERO;
+    while text(&demo.rest.get(&place), "state") != "in-force" {
+        assert!(began.elapsed() < 4 * WRITTEN);
+        let asked = Instant::now();
+        demo.rest.get("/api/v1/tariffs/2");
+        slowest = slowest.max(asked.elapsed());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let written = began.elapsed();
+    let last = format!("4{:06}9", rows - 1);
+    let began = Instant::now();
+    while rates_of(&demo, &last).is_none() {
+        assert!(began.elapsed() < WRITTEN);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let grown = peak_bytes(controld).saturating_sub(before);
+    tell(&format!(
+        "{rows} rows read in {read:?}, written in {written:?}, REST at most {slowest:?}, {} MB",
+        grown >> 20
+    ));
+    assert!(grown < FILE_BYTES_MAX + u64::from(rows) * ROW_BYTES_MAX, "{grown} bytes");
+    assert_eq!(controld, demo.planes().controld);
+    assert_tidy(&demo);
+    demo.stop();
+}
+
 /// The supplier's price of a number now.
 fn rates_of(demo: &Demo, number: &str) -> Option<String> {
     let found = demo.rest.get(&format!("/api/v1/tariffs/2/rates?number={number}"));

@@ -28,7 +28,13 @@ fn first(told: &Value, step: &str) -> (String, bool) {
     (text(&told["targets"][0], "name").to_owned(), said)
 }
 
-fn switch_on(demo: &Demo, category: &str, name: &str, value: &str, place: &Value) -> String {
+pub(crate) fn switch_on(
+    demo: &Demo,
+    category: &str,
+    name: &str,
+    value: &str,
+    place: &Value,
+) -> String {
     let mut row = json!({"category": category, "name": name, "value": value});
     for (member, id) in place.as_object().unwrap() {
         row[member] = id.clone();
@@ -112,7 +118,7 @@ fn suppliers_share_calls_exactly_and_what_one_cannot_take() {
 }
 
 /// The field by which a change is refused.
-fn wrong(demo: &Demo, path: &str, body: &Value) -> String {
+pub(crate) fn wrong(demo: &Demo, path: &str, body: &Value) -> String {
     let (status, said) = demo.rest.patch(&format!("/api/v1/{path}"), &body.to_string());
     assert!((400..500).contains(&status), "{path} {body}: {status} {said}");
     let problem: Value = serde_json::from_str(&said).unwrap();

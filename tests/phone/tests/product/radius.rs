@@ -24,6 +24,7 @@ use crate::talk::{SOON, desk};
 const SECRET: &str = "xyzzy5461";
 /// Types of attributes (RFC 2865 section 5, RFC 2866 section 5).
 const USER_NAME: u8 = 1;
+const CLASS: u8 = 25;
 const SESSION_TIMEOUT: u8 = 27;
 const CALLED: u8 = 30;
 const NAS_IDENTIFIER: u8 = 32;
@@ -96,6 +97,9 @@ fn reply(request: &[u8], code: u8, attributes: &[u8]) -> Vec<u8> {
     packet
 }
 
+/// What it wants to hear again of calls to 44129, in two attributes.
+const CLASSES: &[u8] = b"\x19\x06a\x00\xffz\x19\x04no";
+
 /// A server that takes every call but those to 44123, and lets those to 44124 last two seconds.
 struct FakeRadius {
     at: SocketAddr,
@@ -123,6 +127,7 @@ impl FakeRadius {
                     (4, _) => (5, Vec::new()),
                     (_, "44123") => (3, b"\xc8\x05603".to_vec()),
                     (_, "44124") => (2, vendor(9, 102, b"h323-credit-time=2")),
+                    (_, "44129") => (2, CLASSES.to_vec()),
                     _ => (2, vec![SESSION_TIMEOUT, 6, 0, 0, 1, 0]),
                 };
                 // Sent again it is the same request.
@@ -280,6 +285,39 @@ fn a_server_is_told_of_every_call_though_the_control_plane_is_killed() {
     let told: BTreeSet<_> = of_sessions(&all).into_iter().map(|(s, id, _)| (id, s)).collect();
     assert_eq!(told.len(), 4, "{all:?}");
     assert!(all.last().unwrap().number(DELAY_TIME).unwrap() >= 1, "{:?}", all.last());
+    assert_tidy(&demo);
+}
+
+#[test]
+fn what_a_server_says_of_a_session_comes_back_with_its_accounting() {
+    let (home, fake) = (Home::new(), FakeRadius::start());
+    let demo = Demo::start(&home);
+    let carrier = new_carrier(&demo);
+    lead_to(&demo, carrier.addr());
+    make(&demo, "radius-servers", &server("access", fake.at, &json!({})));
+    make(&demo, "radius-servers", &server("accounting", fake.at, &json!({})));
+    set_fact(&demo, "radius", "true");
+    set_fact(&demo, "wait_ms", "2000");
+    std::thread::sleep(IN_FORCE);
+    let ada = desk(&demo, ALICE);
+    let told = || -> Vec<Heard> {
+        fake.heard().into_iter().filter(|one| one.number(STATUS_TYPE).is_some()).collect()
+    };
+    let call = ada.invite("44129").unwrap();
+    call.wait_answer(SOON).unwrap();
+    eventually("the beginning is told", || (told().len() == 1).then_some(()));
+    // Who asked is gone: it is the call that carries it.
+    demo.replace(demo.planes().controld);
+    assert_eq!(call.bye().unwrap(), EndedBy::LocalBye);
+    eventually("the end is told", || (told().len() == 2).then_some(()));
+    answered(&ada.invite("44125").unwrap());
+    eventually("the other call is told of", || (told().len() == 4).then_some(()));
+    let classes = told().into_iter().map(|one| {
+        let own = one.attributes.into_iter().filter(|(kind, _)| *kind == CLASS);
+        own.map(|(_, value)| value).collect::<Vec<_>>()
+    });
+    let said = vec![b"a\x00\xffz".to_vec(), b"no".to_vec()];
+    assert_eq!(classes.collect::<Vec<_>>(), [said.clone(), said, vec![], vec![]]);
     assert_tidy(&demo);
 }
 

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use strowger_phone::EndedBy;
 use strowger_phone::carrier::Carrier;
 use strowger_phone::flows::ALICE;
 
 use crate::demo::{CARRIER, Demo, Home, carrier_turn};
-use crate::rest::text;
+use crate::rest::{money, text};
 use crate::talk::{SOON, desk};
 use crate::{assert_tidy, tell};
 
@@ -181,6 +181,52 @@ fn a_reseller_pays_by_a_tariff_of_another_currency() {
     assert_eq!(text(level, "unit_price.currency"), "USD");
     // 0.04 USD less a tenth is 0.036, and half of that in euros.
     assert_eq!((text(level, "gross.amount"), text(level, "gross.currency")), ("0.01800000", "EUR"));
+    assert_tidy(&demo);
+    drop(carrier);
+    demo.stop();
+}
+
+#[test]
+fn costs_in_several_currencies_add_up_in_the_tenants() {
+    let _turn = carrier_turn();
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let carrier = Carrier::new(CARRIER, demo.sip).unwrap();
+    let ada = desk(&demo, ALICE);
+    let rate = |rate: &str, from: &str| {
+        let body = json!({"tenant": "1", "currency": "USD", "rate": rate, "from": from});
+        made(&demo, "exchange-rates", &body);
+    };
+    rate("0.5", "2020-01-01T00:00:00Z");
+    // A minute costs us 0.04 dollars, which are 0.02 euros, and brings 0.06.
+    let body = json!({"tenant": "1", "name": "dollars", "currency": "USD", "kind": "supplier"});
+    let tariff = made(&demo, "tariffs", &body);
+    let rows = json!([{"prefix": "44", "minimum_ms": 60_000, "price": {"amount": "0.04"}}]);
+    publish_rows(&demo, &tariff, 1, &rows);
+    let organization = demo.rest.get("/api/v1/accounts/1")["organization"].clone();
+    let body = json!({
+        "tenant": "1", "organization": organization, "name": "supplier", "currency": "USD",
+        "prepaid": false,
+    });
+    let account = made(&demo, "accounts", &body);
+    let egress = json!({"egress": {"account": account, "tariff": tariff}});
+    let (status, said) = demo.rest.patch("/api/v1/trunks/1", &egress.to_string());
+    assert_eq!(status, 200, "{said}");
+    std::thread::sleep(IN_FORCE);
+    let call = ada.invite("44123").unwrap();
+    call.wait_answer(SOON).unwrap();
+    assert_eq!(call.bye().unwrap(), EndedBy::LocalBye);
+    let cdr = demo.rest.cdrs(1).remove(0);
+    let (costs, native) = (&cdr["costs"], &cdr["native_costs"]);
+    assert_eq!(text(costs, "provider.amount"), "0.04000000", "{cdr:#}");
+    assert_eq!((text(costs, "provider.currency"), &costs["company"]), ("USD", &Value::Null));
+    assert_eq!(text(native, "provider.amount"), "0.02000000", "{cdr:#}");
+    assert_eq!(native["enduser"], costs["enduser"]);
+    let left = money(&native["enduser"]) - 2_000_000;
+    assert_eq!((money(&native["company"]), text(native, "company.currency")), (left, "EUR"));
+    // A later rate is not that of the call.
+    rate("0.9", "2100-01-01T00:00:00Z");
+    assert_eq!(demo.rest.cdrs(1).remove(0)["native_costs"], *native);
     assert_tidy(&demo);
     drop(carrier);
     demo.stop();

@@ -5,7 +5,7 @@ use super::media::PORT_FIRST;
 use super::refer::CHANGES;
 use super::transaction::Purpose;
 use super::{Agent, Call, CallState, Callee, Caller, Reply};
-use crate::plan::{REALM, switch_for};
+use crate::plan::{REALM, host_of, switch_for};
 use std::net::SocketAddr;
 use strowger_link::Tick;
 use strowger_phone::message::{Message, address_uri};
@@ -57,7 +57,9 @@ impl Agent {
             self.say_manner(&mut request);
         }
         if let Some(offer) = offer {
-            request.set_body("application/sdp", offer.as_bytes());
+            self.put_description(&mut request, &offer);
+        } else if method == "BYE" {
+            self.put_isup(&mut request);
         }
         Some(request)
     }
@@ -65,6 +67,11 @@ impl Agent {
     pub(super) fn contact(&self) -> String {
         let user = self.login.as_ref().map_or("carrier", |login| login.user.as_str());
         let transport = if self.is_reliable() { ";transport=tcp" } else { "" };
+        if self.manner.named {
+            // A port is an address's: name servers are asked for no service (RFC 3263 4.2).
+            let (host, port) = (host_of(self.addr.ip()), self.addr.port());
+            return format!("<sip:{user}@{host}:{port}{transport}>");
+        }
         format!("<sip:{user}@{}{transport}>", self.addr)
     }
 
@@ -84,7 +91,8 @@ impl Agent {
     }
 
     pub(super) fn learn(&mut self, key: u32, message: &Message) {
-        let (Some(call), Some(sdp)) = (self.calls.get_mut(&key), Sdp::parse(&message.body)) else {
+        let description = self.take_isup(message);
+        let (Some(call), Some(sdp)) = (self.calls.get_mut(&key), Sdp::parse(&description)) else {
             return;
         };
         call.rtp_to = Some(sdp.rtp).filter(|to| to.port() != 0);
@@ -281,7 +289,7 @@ impl Agent {
         let mut response = Message::response(code, &server.request, Some(&tag));
         response.push("Contact", &contact);
         if let Some(answer) = answer {
-            response.set_body("application/sdp", answer.as_bytes());
+            self.put_description(&mut response, &answer);
         }
         self.say_allowed(&mut response);
         debug_assert!(local.contains(&tag));
@@ -355,6 +363,7 @@ impl Agent {
         if before == Some(life) {
             self.breach(now, "a second BYE in the same dialog");
         }
+        self.take_isup(request);
         self.respond(&branch, "BYE", &Message::response(200, request, None), now);
         self.stop_answering(key);
         self.over(key, now);

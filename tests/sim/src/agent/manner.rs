@@ -28,6 +28,10 @@ pub struct Manner {
     pub reliable: bool,
     /// What it tells ringing with is described: early media.
     pub early_media: bool,
+    /// ISUP stands beside its descriptions and in its BYEs.
+    pub isup: bool,
+    /// Its Contact names its host.
+    pub named: bool,
 }
 
 /// Something that is said inside a dialog.
@@ -108,7 +112,7 @@ impl Agent {
                     call.sdp_version += 1;
                 }
                 let offer = self.describe(key).unwrap_or_default();
-                request.set_body("application/sdp", offer.as_bytes());
+                self.put_description(&mut request, &offer);
             }
         }
         self.begin(request, Purpose::Word(key, word), now);
@@ -167,7 +171,7 @@ impl Agent {
         let mut response = Message::response(code, request, None);
         if let Some(answer) = answer {
             response.push("Contact", &self.contact());
-            response.set_body("application/sdp", answer.as_bytes());
+            self.put_description(&mut response, &answer);
         }
         self.respond(&branch, &method, &response, now);
     }
@@ -223,7 +227,7 @@ impl Agent {
         response.push("Require", "100rel");
         response.push("RSeq", &number.to_string());
         if let Some(early) = early {
-            response.set_body("application/sdp", early.as_bytes());
+            self.put_description(&mut response, &early);
         }
         self.reliables.push(Reliable {
             key,

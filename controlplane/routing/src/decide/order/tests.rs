@@ -22,6 +22,8 @@ fn known(trunk: i64, priority: i32, weight: u16) -> Known {
         figures: None,
         wants_probe: false,
         last_call: 0,
+        first: First::default(),
+        lines_free: 0,
     }
 }
 
@@ -156,6 +158,51 @@ fn each_key_decides_before_those_behind_it() {
     assert_eq!(order_of(&all, RouteOrder::Weight, &set, 1), [2, 1]);
 }
 
+/// What a trunk is first for stands above priorities and failures, or within a priority.
+#[test]
+fn who_is_first_for_a_call_stands_before_priorities_or_within_one() {
+    let set = RouteSettings::default();
+    let none = First::default();
+    let first = |first: First, priority| Known { first, ..known(1, priority, 0) };
+    let stands =
+        |own: Known, other: Known| order_of(&[other, own], RouteOrder::Price, &set, 1) == [1, 2];
+    let tier = || known(2, 100, 1);
+    assert!(stands(
+        Known { failed: (true, true), ..first(First { absolute: 1, ..none }, 0) },
+        tier()
+    ));
+    assert!(stands(
+        Known { failed: (true, true), ..first(First { called: true, ..none }, 0) },
+        tier()
+    ));
+    let called = Known { first: First { called: true, ..none }, ..known(2, 100, 1) };
+    assert!(stands(first(First { absolute: 1, ..none }, 0), called), "absolute before called");
+    let (caller, organization) =
+        (First { caller: true, ..none }, First { organization: true, ..none });
+    for within in [caller, organization] {
+        assert!(stands(
+            Known { cost: None, agreed: agreed(20), ..first(within, 0) },
+            known(2, 0, 1)
+        ));
+        assert!(!stands(first(within, 0), known(2, 1, 1)), "a priority counts before");
+        assert!(!stands(Known { failed: (false, true), ..first(within, 0) }, known(2, 0, 1)));
+    }
+    let own = Known { first: organization, ..known(2, 0, 1) };
+    assert!(stands(first(caller, 0), own), "the caller before its organization");
+}
+
+#[test]
+fn free_lines_count_where_the_order_asks_for_them() {
+    let set = RouteSettings::default();
+    let all = [
+        Known { lines_free: 3, ..known(1, 0, 1) },
+        Known { lines_free: 7, cost: None, preference: 1, ..known(2, 0, 0) },
+        Known { lines_free: u32::MAX, ..known(3, -1, 1) },
+    ];
+    assert_eq!(order_of(&all, RouteOrder::Lines, &set, 1), [2, 1, 3]);
+    assert_eq!(order_of(&all, RouteOrder::Price, &set, 1), [1, 2, 3]);
+}
+
 /// The sample of spec BRS-03 as far as it can be reconstructed: quality 47, and 18 of price 66.
 #[test]
 fn quality_is_that_of_the_sample() {
@@ -243,25 +290,34 @@ fn oracle(a: &Known, b: &Known, way: &Way<'_>, dearest: u64) -> Ordering {
         RouteOrder::Weight | RouteOrder::Share => Ordering::Equal,
         RouteOrder::Price => cost(a).cmp(&cost(b)),
         RouteOrder::Rotation => a.last_call.cmp(&b.last_call),
+        RouteOrder::Lines => b.lines_free.cmp(&a.lines_free),
         RouteOrder::Quality => {
             let rank = |known: &Known| Reverse(quality(known, dearest, way.set));
             let fine = |known: &Known| cost(known) >> QUALITY_BITS;
             rank(a).cmp(&rank(b)).then(fine(a).cmp(&fine(b)))
         }
     };
-    tier(b)
-        .cmp(&tier(a))
+    // Keys 4 and 9, 10, 12, 13, 14, FAIL-03, 18, 20, 21, 27 to 30, the order's own, 25, weight.
+    b.first
+        .absolute
+        .cmp(&a.first.absolute)
+        .then(b.first.called.cmp(&a.first.called))
+        .then(tier(b).cmp(&tier(a)))
         .then(failed(a).0.cmp(&failed(b).0))
         .then(failed(a).1.cmp(&failed(b).1))
         .then(a.had.cmp(&b.had))
         .then(b.target.priority.cmp(&a.target.priority))
+        .then(b.first.caller.cmp(&a.first.caller))
+        .then(b.first.organization.cmp(&a.first.organization))
         .then(a.agreed.key().cmp(&b.agreed.key()))
         .then(asked)
         .then(match way.order {
             RouteOrder::Share => Ordering::Equal,
-            RouteOrder::Weight | RouteOrder::Price | RouteOrder::Quality | RouteOrder::Rotation => {
-                b.preference.cmp(&a.preference)
-            }
+            RouteOrder::Weight
+            | RouteOrder::Price
+            | RouteOrder::Quality
+            | RouteOrder::Rotation
+            | RouteOrder::Lines => b.preference.cmp(&a.preference),
         })
         .then((a.target.weight == 0).cmp(&(b.target.weight == 0)))
 }
@@ -277,18 +333,28 @@ fn any_known() -> impl Strategy<Value = Known> {
     let figures = prop::option::of((counts.clone(), counts));
     let failed = (any::<bool>(), any::<bool>());
     let talk = prop_oneof![Just(None), (0u64..30).prop_map(Some)];
-    let had = any::<bool>();
-    (priorities, 0u16..3, 0u16..3, failed, had, costs, figures, 0u64..4, talk).prop_map(
-        |(priority, weight, preference, failed, had, cost, figures, last_call, talk)| Known {
-            target: RouteTarget { trunk: TrunkId(0), priority, weight },
-            preference,
-            failed,
-            had,
-            agreed: talk.map(agreed).unwrap_or_default(),
-            cost,
-            figures: figures.map(|(day, month)| Figures { day, month }),
-            wants_probe: false,
-            last_call,
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    let absolute = prop_oneof![Just(0), 0u8..3, Just(u8::MAX)];
+    let lines = prop_oneof![0u32..3, Just(u32::MAX)];
+    let counted = (0u64..4, lines, talk);
+    let first = (absolute, flags);
+    (priorities, 0u16..3, 0u16..3, failed, first, costs, figures, counted).prop_map(
+        |(priority, weight, preference, failed, first, cost, figures, counted)| {
+            let (absolute, (had, called, caller, organization)) = first;
+            let (last_call, lines_free, talk) = counted;
+            Known {
+                target: RouteTarget { trunk: TrunkId(0), priority, weight },
+                preference,
+                failed,
+                had,
+                agreed: talk.map(agreed).unwrap_or_default(),
+                cost,
+                figures: figures.map(|(day, month)| Figures { day, month }),
+                wants_probe: false,
+                last_call,
+                first: First { absolute, called, caller, organization },
+                lines_free,
+            }
         },
     )
 }
@@ -301,7 +367,7 @@ proptest! {
     #[test]
     fn packed_keys_sort_as_the_comparison_does(
         all in prop::collection::vec(any_known(), 0..20),
-        order in 0usize..5,
+        order in 0..RouteOrder::ALL.len(),
         seed in any::<u64>(),
         failover in any::<bool>(),
         quality_percent in 0u8..=100,

@@ -216,6 +216,7 @@ fn guests_of_a_listener_for_dids_call_dids_and_nothing_else() {
         enabled: true,
         reserved_until_us: None,
         shared: false,
+        payer: None,
     }];
     let mut switch = Switch::new(rows);
     let guest = Try { source: AWAY, from: "jo", called: "442080001", ..HERE };

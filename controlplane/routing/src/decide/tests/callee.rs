@@ -283,6 +283,7 @@ fn a_trunk_s_call_with_a_subscriber_s_number_is_the_subscriber_s() {
             enabled: true,
             reserved_until_us: None,
             shared: false,
+            payer: None,
         });
     };
     assert_eq!(known(&did).say(line), rings);

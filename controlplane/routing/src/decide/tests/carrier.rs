@@ -255,6 +255,7 @@ fn numbers_names_and_shorts_have_one_holder() {
         enabled: true,
         reserved_until_us: None,
         shared: false,
+        payer: None,
     };
     let refused = |change: Change| world.changed(change).unwrap_err().to_string();
     let taken = "DID 3: its numbers is taken by subscriber 1";

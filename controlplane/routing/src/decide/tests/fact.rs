@@ -228,7 +228,7 @@ const DIALS_UK: &str = "1001 dials 447911";
 #[test]
 fn radius_accepts_limits_or_rejects() {
     let decide = |finding| told(super::setting::with_radius(rows()), DIALS_UK, &finding);
-    let accept = |talk_s| Finding::Radius(RadiusSays::Accept { talk_s });
+    let accept = |talk_s| Finding::Radius(RadiusSays::Accept { talk_s, class: vec![2, 7, 8] });
     let routed = "447911 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.05";
     let reject = Finding::Radius(RadiusSays::Reject(603));
     for (finding, said, longest_ms, why) in [
@@ -242,6 +242,11 @@ fn radius_accepts_limits_or_rejects() {
         let decision = decide(finding.clone());
         assert_eq!(words(&decision), said, "{finding:?}");
         assert_eq!(longest(&decision), longest_ms.map(|ms| [ms; 3]), "{finding:?}");
+        // What it wants to hear again goes with the call.
+        if let Verdict::Go(plan) = &decision.verdict {
+            let class = Settlement::decode(&plan.go.settlement.0).unwrap().class;
+            assert_eq!(class, [2, 7, 8]);
+        }
         let told = decision.trace.to_string();
         assert!(told.contains(why), "{finding:?}: {told}");
     }

@@ -2,8 +2,10 @@
 
 use super::setting::setting_row;
 use super::*;
-use crate::fact::{Finding, Lack, Reached};
+use crate::fact::{Finding, Lack};
+use crate::place::wanted_of;
 use strowger_link::Transport;
+use strowger_locate::Place;
 use strowger_model::{Depth, SettingId, SettingRow};
 
 const BOB: &str = "sip:bob@other.example";
@@ -18,13 +20,19 @@ fn with(settings: &[(&str, &str)]) -> Rows {
 
 /// Where name servers say that the domain is.
 fn at(uri: &str, address: &str) -> Option<Vec<Fact>> {
-    let addresses = vec![(Transport::Udp, address.parse().unwrap())];
-    let reached = Box::new(Reached { uri: uri.to_owned(), addresses });
-    said(uri, Finding::Reached(Some(reached)))
+    let transport = Transport::Udp;
+    let addresses = vec![address.parse().unwrap()];
+    let place = Place { rank: 0, transport, priority: 0, weight: 0, addresses };
+    said(uri, Finding::Placed(vec![place]))
 }
 
 fn said(uri: &str, finding: Finding) -> Option<Vec<Fact>> {
-    Some(vec![Fact { query: Query::Located(uri.to_owned()), finding }])
+    Some(vec![Fact { query: where_is(uri), finding }])
+}
+
+/// The question where a URI leads.
+fn where_is(uri: &str) -> Query {
+    Query::Place(Box::new(wanted_of(uri).unwrap().1))
 }
 
 /// What becomes of a call of 1001 to a URI.
@@ -61,7 +69,7 @@ fn another_domain_is_called_by_its_trunk_at_the_internal_price() {
     assert_eq!(plan.go.stages[0].branches[0].target.uri, BOB);
     // Asked once; with the answer the same decision.
     let asked = dials(with(&set), BOB, Some(Vec::new())).verdict;
-    assert_eq!(asked, Verdict::Need(Query::Located(BOB.to_owned())));
+    assert_eq!(asked, Verdict::Need(where_is(BOB)));
     // Our own names and addresses are ours.
     for own in ["sip:1002@demo.example", "sip:1002@192.0.2.1", "sip:1002@203.0.113.77:5060"] {
         check(&set, own, Some(Vec::new()), "ring 10.0.0.2:5060; account 1 pays 0");
@@ -90,9 +98,11 @@ fn nothing_goes_where_nobody_may_or_nobody_is() {
     let set = [("call.foreign", "always"), ("call.foreign_trunk", "7")];
     let (nowhere, unknown) = ("404 NoRoute cause 3", "480 NoRoute cause 41");
     check(&set[..1], BOB, at(BOB, "198.51.100.7:5060"), nowhere);
-    check(&set, BOB, said(BOB, Finding::Reached(None)), nowhere);
+    check(&set, BOB, said(BOB, Finding::Placed(Vec::new())), nowhere);
     check(&set, BOB, said(BOB, Finding::Unknown(Lack::Late)), unknown);
     check(&set, BOB, None, nowhere);
+    // What we do not call is nowhere, and nobody is asked.
+    check(&set, "sip:bob@other.example;transport=ws", Some(Vec::new()), nowhere);
     // Into our networks, or into this host.
     for inside in ["10.0.0.9:5060", "127.0.0.1:5060", "192.0.2.1:5060"] {
         check(&set, BOB, at(BOB, inside), nowhere);

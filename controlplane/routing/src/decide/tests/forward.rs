@@ -371,6 +371,7 @@ fn dids_lead_to_a_subscriber_a_group_or_a_customers_switch() {
                 enabled: true,
                 reserved_until_us: None,
                 shared: false,
+                payer: None,
             });
         }
     };

@@ -4,7 +4,8 @@ use super::*;
 use crate::standing::{Standing, TalkedDay, local_day};
 use std::collections::BTreeMap;
 use strowger_model::{
-    Commitment, Digits, Holiday, HolidayId, Minutes, Route, RouteOrder, TimeClass, day_of,
+    Commitment, Digits, Holiday, HolidayId, Minutes, OrganizationId, Precedence, Route, RouteOrder,
+    TimeClass, day_of,
 };
 
 /// Where a call to 447 goes first, or that it goes nowhere.
@@ -174,6 +175,34 @@ fn agreed_minutes_move_a_trunk_and_the_most_closes_it() {
     let steps: Vec<Step> = switch.decide("1001 dials 447").trace.steps().collect();
     let spent = Step::HopSpent { trunk: 6, minutes: 12, of_month: 42 };
     assert!(steps.contains(&spent), "{steps:?}");
+}
+
+#[test]
+fn a_trunk_comes_first_for_calls_that_its_row_names() {
+    let goes = |line: &str, set: fn(&mut Precedence)| {
+        let mut rows = agreed((0, 0, 0), (0, 0, 0));
+        // Trunk 7 a tier above.
+        rows.routes[0].targets[1].priority = 100;
+        let mut precedence = Precedence::default();
+        set(&mut precedence);
+        for trunk in rows.trunks.iter_mut().filter(|trunk| trunk.id == TrunkId(6)) {
+            trunk.egress.as_mut().unwrap().precedence = Some(precedence.clone());
+        }
+        let mut switch = Switch::new(rows);
+        let decision = switch.decide(line);
+        let told = decision.trace.steps().find_map(|step| match step {
+            Step::HopFirst { trunk: 6, precedence } => Some(precedence),
+            _ => None,
+        });
+        (decision.sent.unwrap().trunk.0, told)
+    };
+    let line = "1001 dials 447";
+    assert_eq!(goes(line, |_| ()), (7, None));
+    assert_eq!(goes(line, |p| p.absolute = 1), (6, Some(1)));
+    assert_eq!(goes(line, |p| p.called = vec![testing::digits("447")]), (6, Some(2)));
+    assert_eq!(goes(line, |p| p.called = vec![testing::digits("448")]), (7, None));
+    // Within a priority only.
+    assert_eq!(goes(line, |p| p.organizations = vec![OrganizationId(1)]), (7, Some(4)));
 }
 
 #[test]

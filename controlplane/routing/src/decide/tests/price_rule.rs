@@ -4,7 +4,8 @@ use super::*;
 use core::cmp::Reverse;
 use proptest::prelude::*;
 use strowger_model::{
-    Account, OrganizationId, PriceRule, PriceRuleId, SettingId, SettingRow, TariffId, TimeClass,
+    Account, AccountId, OrganizationId, PriceRule, PriceRuleId, SettingId, SettingRow, TariffId,
+    TimeClass, TrunkId,
 };
 
 const OUT: &str = "1001 dials 4420";
@@ -20,6 +21,8 @@ fn rule(id: i64, tariff: Option<i64>) -> PriceRule {
         organization: None,
         callers: Vec::new(),
         called: Vec::new(),
+        trunks: Vec::new(),
+        tech_prefixes: Vec::new(),
         times: Vec::new(),
         except_times: Vec::new(),
         from_us: None,
@@ -136,6 +139,38 @@ fn each_condition_of_a_rule_counts() {
     );
 }
 
+/// Account 1 pays for what trunk 8 sends behind `prefix`, if it has one, to 4420.
+fn sent_by_trunk(prefix: Option<&str>, rules: Vec<PriceRule>) -> String {
+    let mut rows = ruled(rules);
+    let sender = rows.trunks.iter_mut().find(|trunk| trunk.id.0 == 8).unwrap();
+    let ingress = sender.ingress.as_mut().unwrap();
+    ingress.account = AccountId(1);
+    ingress.tech_prefix = prefix.map(testing::digits);
+    Switch::new(rows).say(&format!("trunk 8 dials {}4420", prefix.unwrap_or_default()))
+}
+
+#[test]
+fn rules_are_for_what_trunks_send_and_for_tech_prefixes() {
+    let by_trunk = |id: i64| PriceRule { trunks: vec![TrunkId(id)], ..rule(1, Some(21)) };
+    let by_prefix =
+        |text: &str| PriceRule { tech_prefixes: vec![testing::digits(text)], ..rule(1, Some(21)) };
+    let pays = |said: String| said.rsplit_once("pays ").map(|(_, price)| price.to_owned());
+    for (prefix, own, price) in [
+        (None, by_trunk(8), "0.03"),
+        (None, by_trunk(7), "0.02"),
+        (None, by_prefix("99"), "0.02"),
+        (Some("99"), by_prefix("99"), "0.03"),
+        (Some("98"), by_prefix("99"), "0.02"),
+        (Some("99"), PriceRule { trunks: vec![TrunkId(7)], ..by_prefix("99") }, "0.02"),
+    ] {
+        let said = sent_by_trunk(prefix, vec![own, rule(2, Some(20))]);
+        assert_eq!(pays(said).as_deref(), Some(price), "{prefix:?}");
+    }
+    // What a phone calls no trunk sends.
+    check(vec![by_trunk(8), rule(2, Some(20))], Some("0.02"));
+    check(vec![by_prefix("99"), rule(2, Some(20))], Some("0.02"));
+}
+
 #[test]
 fn resellers_and_forwards_pay_by_rules_too_and_the_trace_says_by_which() {
     let mut rows = ruled(vec![
@@ -173,6 +208,7 @@ fn a_rule_that_fits_nothing_makes_no_world() {
         wrong(&|r| r.tariff = Some(TariffId(2))),
         "price rule 1: its tariff does not fit tariff 2"
     );
+    assert_eq!(wrong(&|r| r.trunks = vec![TrunkId(99)]), "price rule 1: trunk 99 does not exist");
     assert_eq!(
         wrong(&|r| r.organization = Some(OrganizationId(99))),
         "price rule 1: organization 99 does not exist"

@@ -7,6 +7,7 @@ use crate::edge::{EdgeSettings, edge};
 use crate::fact::{Finding, Lack};
 use crate::register::register;
 use crate::world::Holder;
+use std::collections::BTreeSet;
 use strowger_billing::Level;
 use strowger_link::ContactAsk;
 use strowger_model::{
@@ -32,6 +33,8 @@ const CASES: &[Case] = &[
     ("call.hops_max", "1", 1, |r| go(two_carriers(r), "1001 dials 447").stages.len().to_string(),
         "3", "1"),
     ("call.retry_after_ms", "7000", 1, retry_after, "0", "7"),
+    ("call.trunk_programs", "Acme SBC, x", 1, |r| say(r, "trunk 8 dials 442071002"),
+        "ring 10.0.0.2:5060; account 1 pays 0", "403 Denied cause 21"),
     ("call.local_numbers", "false", 1, |r| say(r, "1001 dials 442071002"),
         "ring 10.0.0.2:5060; account 1 pays 0",
         "442071002 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.01"),
@@ -62,13 +65,21 @@ const CASES: &[Case] = &[
         "ring 10.0.0.2:5060; account 1 pays 0", "302 Redirected cause 23"),
     ("call.foreign_trunk", "6", 1,
         |r| elsewhere(with_setting(r, "call.foreign", "always", Depth::System, 0)),
-        "404 NoRoute cause 3", "Located(sip:1002@other.example)"),
+        "404 NoRoute cause 3", "Place(other.example)"),
     ("call.pickup", "never", 1, picks, "go", "no"),
+    ("call.called_shown", "best", 4, |r| shown_called(r), " / ",
+        "sip:442071009@10.0.0.4:5060 / sip:442071004@10.0.0.4:5060"),
     ("failover.mode", "silence", 1, |r| format!("{:?}", branch(r, OUTSIDE).continue_on),
         "[]", "[504]"),
     ("failover.continue_on", "486,600", 1, |r| format!("{:?}", branch(r, OUTSIDE).continue_on),
         "[]", "[486, 600]"),
     ("failover.stop_on", "503", 1, |r| format!("{:?}", branch(r, OUTSIDE).stop_on), "[]", "[503]"),
+    ("failover.answered", "any", 1, |r| format!("{:?}", go(r, OUTSIDE).reroute), "None",
+        "Some(Reroute { talk_ms_max: 20000, any: true })"),
+    ("failover.answered_ms", "5000", 1,
+        |r| format!("{:?}", go(left_by_faults(r), OUTSIDE).reroute),
+        "Some(Reroute { talk_ms_max: 20000, any: false })",
+        "Some(Reroute { talk_ms_max: 5000, any: false })"),
     ("failover.first_ms", "3000", 1, |r| branch(patient(r), OUTSIDE).first_ms.to_string(),
         "0", "3000"),
     ("route.order", "price", 1, |r| first(two_prices(r, None), well()), "6", "7"),
@@ -90,6 +101,11 @@ const CASES: &[Case] = &[
     ("limit.cps_max", "6", 1, limits, "", "Switch 0 6"),
     ("limit.calls_warn", "5", 1, limits, "", "Switch 0 0 warn 5"),
     ("limit.tenant_calls_warn", "4", 1, limits, "", "Tenant(TenantId(1)) 0 0 warn 4"),
+    ("limit.address_calls_max", "3", 1, caps, "None", "3 0 None 86400000"),
+    ("limit.address_talk_ms_max", "120000", 1, caps, "None", "0 120000 None 86400000"),
+    ("limit.address_spend_max", "0.01", 1, caps, "None", "0 0 Some(1000000) 86400000"),
+    ("limit.address_window_ms", "3600000", 1, |r| caps(with_setting(r, "limit.address_calls_max",
+        "3", Depth::System, 0)), "3 0 None 86400000", "3 0 None 3600000"),
     ("limit.tenant_calls_max", "9", 1, limits, "", "Tenant(TenantId(1)) 9 0"),
     ("limit.tenant_cps_max", "8", 1, limits, "", "Tenant(TenantId(1)) 0 8"),
     ("limit.subscriber_calls_max", "2", 1, limits, "", "Subscriber(SubscriberId(1)) 2 0"),
@@ -118,6 +134,7 @@ const CASES: &[Case] = &[
         "Media", "Require"),
     ("identity.cli", "hide", 1, |r| branch(r, OUTSIDE).from_user, "442071001", "anonymous"),
     ("identity.number", "4499", 1, |r| branch(r, OUTSIDE).from_user, "442071001", "4499"),
+    ("identity.drawn", "true", 1, |r| drawn(r), "442071001", "33123"),
     ("identity.display", "false", 1, |r| branch(r, OUTSIDE).display, "Phone 1001", ""),
     ("identity.by_number", "true", 4, |r| say(with_numbers(r), "trunk 8 dials 1002"),
         "ring 10.0.0.2:5060; account 1 pays 1", "ring 10.0.0.2:5060; account 2 pays 0"),
@@ -150,6 +167,7 @@ const CASES: &[Case] = &[
     ("registration.flow_timer_ms", "120000", 1, |r| headers(r, "Flow-Timer"), "", "120"),
     ("nat.send_to", "contact", 1, nated_address,
         "203.0.113.5:4001", "10.0.0.9:5060"),
+    ("nat.standard_port", "true", 1, elsewhere_at, "none", "5060"),
     ("nat.keep_alive", "options", 1, keeps, "Crlf 25000", "Options 25000"),
     ("nat.keep_alive_ms", "60000", 1, keeps, "Crlf 25000", "Crlf 60000"),
     ("digest.nonce_ms", "60000", 1, nonce_s, "300", "60"),
@@ -223,8 +241,8 @@ fn elsewhere(rows: Rows) -> String {
     switch.prepare("1001 dials 1002");
     switch.call().request_uri = "sip:1002@other.example".to_owned();
     let decision = switch.again();
-    if let Verdict::Need(Query::Located(uri)) = &decision.verdict {
-        return format!("Located({uri})");
+    if let Verdict::Need(Query::Place(wanted)) = &decision.verdict {
+        return format!("Place({})", wanted.host);
     }
     words(&decision)
 }
@@ -258,7 +276,6 @@ pub(super) fn asks(rows: Rows, line: &str) -> String {
         Verdict::Need(Query::Ported(number)) => format!("Ported({number})"),
         Verdict::Need(Query::Reached(number)) => format!("Reached({number})"),
         Verdict::Need(Query::Hook(call)) => format!("Hook({})", call.called),
-        Verdict::Need(Query::Located(uri)) => format!("Located({uri})"),
         Verdict::Need(Query::Radius(call)) => format!("Radius({})", call.called),
         Verdict::Need(Query::Place(wanted)) => format!("Place({})", wanted.host),
         Verdict::Go(_)
@@ -330,6 +347,34 @@ fn switch(rows: Rows) -> Switch {
     switch
 }
 
+/// What carriers see of a subscriber with two numbers, in some of its calls.
+fn drawn(mut rows: Rows) -> String {
+    rows.subscribers[0].numbers.push(testing::digits("33123"));
+    let mut switch = switch(rows);
+    let shown: BTreeSet<String> = (0..16)
+        .map(|call| {
+            switch.prepare("1001 dials 4420");
+            switch.ask.id = AskId(call);
+            let Verdict::Go(plan) = switch.again().verdict else { panic!("no plan") };
+            plan.go.stages[0].branches[0].from_user.clone()
+        })
+        .collect();
+    shown.into_iter().next().unwrap_or_default()
+}
+
+/// What a phone with two numbers sees in To of a call to the second, and of one to its name.
+fn shown_called(mut rows: Rows) -> String {
+    rows.subscribers[3].numbers = ["442071004", "442071009"].map(testing::digits).to_vec();
+    let mut switch = switch(rows);
+    switch.register(4, "sip:1004@10.0.0.4:5060", "10.0.0.4:5060");
+    let mut to = |line: &str| switch.go(line).stages[0].branches[0].to_uri.clone();
+    [to("1001 dials 442071009"), to("1001 dials 1004")].join(" / ")
+}
+
+fn left_by_faults(rows: Rows) -> Rows {
+    with_setting(rows, "failover.answered", "fault", Depth::System, 0)
+}
+
 fn go(rows: Rows, line: &str) -> Go {
     switch(rows).go(line)
 }
@@ -358,6 +403,13 @@ fn limits(rows: Rows) -> String {
         format!("{:?} {} {}{warn}", l.of, l.calls_max, l.cps_max)
     });
     words.collect::<Vec<_>>().join(", ")
+}
+
+fn caps(rows: Rows) -> String {
+    admit(rows).address.map_or("None".to_owned(), |caps| {
+        let spend = caps.spend_max.map(|most| most.0);
+        format!("{} {} {spend:?} {}", caps.calls_max, caps.talk_ms_max, caps.window_ms)
+    })
 }
 
 fn retry_after(rows: Rows) -> String {
@@ -658,12 +710,32 @@ fn nated_address(rows: Rows) -> String {
     branch.unwrap().target.address.to_string()
 }
 
-/// Where else a device may be: its address and its source, one after the other, if it is set so.
+/// The port at which 1001 is tried in the end, which registers from another; `none` = no other.
+fn elsewhere_at(rows: Rows) -> String {
+    let mut switch = switch(rows);
+    switch.register(1, "sip:1001@203.0.113.5:4001", "203.0.113.5:4001");
+    let stages = switch.go("1002 dials 1001").stages;
+    let branches = stages.iter().flat_map(|stage| &stage.branches);
+    let ports: Vec<u16> = branches
+        .filter(|branch| branch.target.uri.contains("203.0.113.5"))
+        .map(|branch| branch.target.address.port())
+        .collect();
+    match ports[..] {
+        [4001] => "none".to_owned(),
+        [4001, other] => other.to_string(),
+        _ => format!("{ports:?}"),
+    }
+}
+
+/// Where else a device may be: its address and its source, and the standard port of each, one after
+/// the other, if it is set so.
 #[test]
 fn the_second_address_of_a_device_is_tried_when_nobody_answers_at_the_first() {
-    let places = |value: &str| {
+    let places = |value: &str, standard_port: &str| {
         let mut switch = super::forward::switch(|rows| {
             rows.settings.push(setting_row("nat.send_to", value, Depth::Account, 1));
+            let port = setting_row("nat.standard_port", standard_port, Depth::Account, 1);
+            rows.settings.push(SettingRow { id: SettingId(2), ..port });
         });
         switch.register(1, "sip:1001@10.0.0.9:5060", "203.0.113.5:4001");
         let stages = switch.go("1002 dials 1001").stages;
@@ -675,9 +747,14 @@ fn the_second_address_of_a_device_is_tried_when_nobody_answers_at_the_first() {
         };
         (ours.map(shown).collect::<Vec<_>>(), stages[0].next.unreachable)
     };
-    assert_eq!(places("by-contact"), (vec!["0 203.0.113.5:4001 0".to_owned()], None));
+    assert_eq!(places("by-contact", "false"), (vec!["0 203.0.113.5:4001 0".to_owned()], None));
     let both = ["0 203.0.113.5:4001 3000", "1 10.0.0.9:5060 0"].map(str::to_owned);
-    assert_eq!(places("both"), (both.to_vec(), Some(1)));
+    assert_eq!(places("both", "false"), (both.to_vec(), Some(1)));
+    let standard = ["0 203.0.113.5:4001 3000", "1 203.0.113.5:5060 0"].map(str::to_owned);
+    assert_eq!(places("source", "true"), (standard.to_vec(), Some(1)));
+    // Of two places that are the same one is tried.
+    let all = ["0 203.0.113.5:4001 3000", "1 10.0.0.9:5060 0", "1 203.0.113.5:5060 0"];
+    assert_eq!(places("both", "true"), (all.map(str::to_owned).to_vec(), Some(1)));
 }
 
 fn keeps(rows: Rows) -> String {

@@ -32,6 +32,7 @@ fn share(rows: &mut Rows) {
         enabled: true,
         reserved_until_us: None,
         shared: true,
+        payer: None,
     }];
     rows.phonebook = vec![entry(1, 1, "447700900111", Some(1)), entry(2, 2, "7700900222", None)];
 }

@@ -165,6 +165,7 @@ impl Reference {
                 per_second_max: 0,
                 tenant: TenantId(1),
                 spend_max: spend_max(account),
+                talk_ms_max: [None; PERIODS],
                 growth: growth(account),
                 learning: None,
                 counts: false,
@@ -504,6 +505,8 @@ impl Reference {
         let said = self.next(Event::Settle(Settle {
             hold: HoldId(hold),
             lines: lines.clone(),
+            talks: vec![],
+            window: None,
             free,
             packet: None,
             at_us: self.now_us(),

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn calendar(now_us: i64) -> Event {
+pub(super) fn calendar(now_us: i64) -> Event {
     let bounds = |length: i64| {
         let from_us = now_us.div_euclid(length) * length;
         Bounds { before_us: from_us - length, from_us, next_us: from_us + length }
@@ -39,6 +39,7 @@ impl Desk {
             per_second_max: 0,
             tenant: TenantId(1),
             spend_max: [most(day), most(month)],
+            talk_ms_max: [None; PERIODS],
             growth,
             learning: None,
             counts: false,
@@ -54,6 +55,8 @@ impl Desk {
         self.tell(Event::Settle(Settle {
             hold: HoldId(hold),
             lines,
+            talks: vec![],
+            window: None,
             free: None,
             packet: None,
             at_us: 0,
@@ -88,7 +91,7 @@ fn a_day_s_limit_holds_for_an_account_without_a_floor() {
 
 /// What the books say was spent today.
 fn desk_spent(charge: i64) -> Event {
-    Event::Spent { key: key(7), at_us: TODAY_US + 1, charge: Amount(charge) }
+    Event::Spent { key: key(7), at_us: TODAY_US + 1, charge: Amount(charge), talk_ms: 0 }
 }
 
 #[test]
@@ -231,7 +234,7 @@ fn a_limit_that_has_grown_before_a_restart_grows_on() {
     let counted = Event::Grown { key: key(7), before_us: 0, months: 2 };
     assert_eq!(desk.tell(counted.clone()), "");
     assert_eq!(month_max(&desk, 0), 30);
-    let last = Event::Spent { key: key(7), at_us: 5 * DAY_US, charge: Amount(7) };
+    let last = Event::Spent { key: key(7), at_us: 5 * DAY_US, charge: Amount(7), talk_ms: 0 };
     assert_eq!(desk.tell(last), "");
     assert_eq!(month_max(&desk, 0), 40);
     // Told again, it changes nothing; what it counts is not counted twice.
@@ -262,6 +265,7 @@ impl Desk {
             per_second_max: 0,
             tenant: TenantId(1),
             spend_max: [None; PERIODS],
+            talk_ms_max: [None; PERIODS],
             growth: None,
             learning,
             counts: false,
@@ -283,7 +287,7 @@ impl Desk {
     fn spend(&mut self, days: i64, euros: i64) -> Option<i64> {
         self.tell(calendar(TODAY_US + days * DAY_US));
         let (at_us, charge) = (TODAY_US + days * DAY_US, Amount(euros * EURO));
-        self.tell(Event::Spent { key: key(7), at_us, charge });
+        self.tell(Event::Spent { key: key(7), at_us, charge, talk_ms: 0 });
         self.day_max(days)
     }
 }
@@ -313,7 +317,8 @@ fn what_was_learnt_before_a_restart_counts_and_until_it_is_told_nothing_is_limit
     let mut desk = Desk::learning(1, Some(3));
     assert_eq!(desk.day_max(0), Some(21));
     // Yesterday, as the database tells it at boot, counts for today.
-    let yesterday = Event::Spent { key: key(7), at_us: TODAY_US - 9, charge: Amount(5 * EURO) };
+    let yesterday =
+        Event::Spent { key: key(7), at_us: TODAY_US - 9, charge: Amount(5 * EURO), talk_ms: 0 };
     desk.tell(yesterday);
     assert_eq!((desk.day_max(-1), desk.day_max(0)), (Some(21), Some(35)));
     // Counted again by the database, a day later.
@@ -341,6 +346,7 @@ fn a_call_of_a_day_without_others_is_taken_up_in_its_day() {
         key: key(7),
         at_us: TODAY_US + days * DAY_US,
         charge: Amount(charge),
+        talk_ms: 0,
     };
     desk.tell(calendar(TODAY_US + DAY_US));
     desk.tell(spent(-1, 9));

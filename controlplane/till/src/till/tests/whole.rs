@@ -20,6 +20,7 @@ impl Desk {
                 per_second_max: 0,
                 tenant: TenantId(if account == 5 { 2 } else { 1 }),
                 spend_max: [None; PERIODS],
+                talk_ms_max: [None; PERIODS],
                 growth: None,
                 learning: None,
                 counts: account != 4,
@@ -89,12 +90,20 @@ fn accounts_of_a_tenant_share_what_it_may_spend() {
 fn a_tenant_s_spending_is_what_the_database_says_of_its_accounts() {
     let mut desk = Desk::tenant(Some(EURO), None);
     for (account, charge) in [(1, 40_000_000), (2, 30_000_000), (4, 90_000_000), (5, 7)] {
-        desk.tell(Event::Spent { key: key(account), at_us: 5, charge: Amount(charge) });
+        desk.tell(Event::Spent { key: key(account), at_us: 5, charge: Amount(charge), talk_ms: 0 });
     }
     assert_eq!(desk.whole(), (70_000_000, 0));
     // A record of a call whose hold was never here counts as well.
     let lines = vec![Line { key: key(3), charge: Amount(29_000_000) }];
-    let settle = Settle { hold: HoldId(9), lines, free: None, packet: None, at_us: 7 };
+    let settle = Settle {
+        hold: HoldId(9),
+        lines,
+        talks: vec![],
+        window: None,
+        free: None,
+        packet: None,
+        at_us: 7,
+    };
     assert_eq!(desk.tell(Event::Replay(settle)), "");
     assert_eq!(desk.whole(), (99_000_000, 0));
     assert_eq!(desk.call(1, &[3], 0), "refused 1: tenant 1 has spent");
@@ -106,7 +115,7 @@ fn a_limit_counts_what_was_spent_and_held_before_it_was_set() {
     let mut desk = Desk::tenant(None, None);
     assert_eq!(desk.till.tenant_spent(TenantId(1)), None, "nobody counts");
     for (account, charge) in [(1, 40_000_000), (2, 30_000_000), (4, 90_000_000), (5, 7)] {
-        desk.tell(Event::Spent { key: key(account), at_us: 5, charge: Amount(charge) });
+        desk.tell(Event::Spent { key: key(account), at_us: 5, charge: Amount(charge), talk_ms: 0 });
     }
     desk.limit_tenant(Some(EURO), None);
     assert_eq!(desk.whole(), (70_000_000, 0));
@@ -294,7 +303,15 @@ impl World {
                 };
                 let lines = call.levels.iter().map(line).collect();
                 *self.used.entry(call.day).or_default() += World::cost(&call, ms);
-                let settle = Settle { hold: HoldId(id), lines, free: None, packet: None, at_us: 0 };
+                let settle = Settle {
+                    hold: HoldId(id),
+                    lines,
+                    talks: vec![],
+                    window: None,
+                    free: None,
+                    packet: None,
+                    at_us: 0,
+                };
                 self.desk.till.handle(Event::Settle(settle), now);
             }
             Step::Limit(day, month) => {

@@ -23,6 +23,8 @@ struct LegLaw {
     described: bool,
     ended: bool,
     live_ended: bool,
+    /// It was told what stands beside the next word.
+    beside: bool,
 }
 
 #[derive(Default)]
@@ -71,6 +73,7 @@ impl Laws {
             Event::Progress { body, .. } => law.described |= body.is_some(),
             Event::Offered(_)
             | Event::Fields(_)
+            | Event::Parts(_)
             | Event::Confirmed { .. }
             | Event::Reoffer { .. }
             | Event::Refreshed { .. }
@@ -177,6 +180,16 @@ impl Laws {
             return;
         }
         assert!(!law.ended, "{leg:?} is told {command:?} after its end");
+        let has_room = matches!(
+            command,
+            Command::Progress { .. }
+                | Command::Answer { .. }
+                | Command::Hangup { .. }
+                | Command::Reoffer { .. }
+                | Command::Update { .. }
+                | Command::ReofferAnswer { .. }
+        );
+        assert!(!std::mem::take(&mut law.beside) || has_room, "beside {command:?}");
         match command {
             Command::Hangup { cause, .. } => {
                 assert!(!law.hung_up || law.answered_late, "{leg:?} is hung up twice");
@@ -206,6 +219,12 @@ impl Laws {
                 return;
             }
             Command::Speak(_) => assert!(law.inbound && !law.answered),
+            // They come with the word behind them, which is judged.
+            Command::Parts(parts) => {
+                assert!(!parts.is_empty() && !law.hung_up, "nothing stands beside");
+                law.beside = true;
+                return;
+            }
             // Digests of an answered leg go on.
             Command::Fields(_) if law.answered => return,
             Command::Fields(_) => {

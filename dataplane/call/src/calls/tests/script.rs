@@ -7,7 +7,7 @@
 use super::text::{fact_text, output_text};
 use super::world::{World, branch, challenge, emergency, gauge, go, offer, refuse, sdp};
 use crate::Output;
-use strowger_leg::{Body, Event};
+use strowger_leg::{Body, Event, Part};
 use strowger_link::codec::encode;
 use strowger_link::{
     AnswerBody, AskId, Branch, BranchAuth, Cause, CauseSwap, Extended, Gauge, Grant, Hangup,
@@ -170,6 +170,10 @@ fn event_of(words: &[&str]) -> Event {
             name: "WWW-Authenticate".to_owned(),
             value: Octets(value.as_bytes().to_vec()),
         }]),
+        ["beside", kind] => {
+            let body = Body { content_type: (*kind).into(), data: (*b"12345").into() };
+            Event::Parts(vec![Part { body, disposition: "signal".into(), required: false }])
+        }
         ["refused", code] => {
             Event::Refused { cause: status(code), contacts: Vec::new(), silent: false }
         }
@@ -212,11 +216,13 @@ fn go_line(world: &mut World, words: &[&str]) {
     let plan = parts.next().unwrap();
     let mut the_grant = grant("no-limit", &[]);
     let mut max_ms = 0;
+    let mut ringing = false;
     let mut ask = world.call_ask;
     for part in parts {
         match part {
             ["grant", ms, flags @ ..] => the_grant = grant(ms, flags),
             ["max", time] => max_ms = ms(time),
+            ["ringing"] => ringing = true,
             ["for-extend"] => ask = world.extend_ask,
             ["for-redirect"] => ask = world.redirect_ask,
             ["for-ask", id] => ask = AskId(id.parse().unwrap()),
@@ -229,6 +235,7 @@ fn go_line(world: &mut World, words: &[&str]) {
     };
     let listed = stages.iter().map(branches).collect();
     let mut plan = go(ask, listed, the_grant, max_ms);
+    plan.manner.ringing = ringing;
     for (index, stage) in stages.iter().enumerate() {
         if let Some(label) = stage.first().and_then(|word| word.strip_suffix(':')) {
             lead_to(&mut plan.stages, index, label);

@@ -2,11 +2,11 @@
 
 use super::world::{World, branch, challenge, emergency, gauge, go, offer, refuse, sdp};
 use proptest::prelude::*;
-use strowger_leg::Event;
+use strowger_leg::{Event, Part};
 use strowger_link::codec::encode;
 use strowger_link::{
     AnswerBody, AskId, Branch, Cause, Extended, Grant, Hangup, LegId, Octets, OnRedirect,
-    Originate, Reason, SlotRef, VerbKind,
+    Originate, PartyRef, Reason, Reroute, SlotRef, VerbKind,
 };
 
 const SLOTS: u32 = 3;
@@ -152,7 +152,11 @@ impl Storm {
             .map(|stage| (0..=(shape >> 2) % 3).map(|n| branch_of(shape ^ stage ^ n)).collect())
             .collect();
         let max_ms = if shape & 0x40 == 0 { 0 } else { 30_000 };
-        let plan = go(ask, stages, grant_of(grant), max_ms);
+        let mut plan = go(ask, stages, grant_of(grant), max_ms);
+        let any = shape & 0x10 != 0;
+        plan.reroute = (shape & 0x20 != 0).then_some(Reroute { talk_ms_max: 20_000, any });
+        // One that is told.
+        plan.manner.ringing = shape & 0x80 != 0;
         self.world.answer(ask, AnswerBody::Go(Box::new(plan)));
     }
 
@@ -211,7 +215,11 @@ fn event_of(event: u8, detail: u8) -> Event {
         11 if detail & 3 == 3 => Event::Refreshed { body },
         11 => Event::ReofferAnswered { body },
         12 => Event::ReofferRefused { cause },
-        13 => Event::Digits { digits: "12".into(), duration_ms: 100 },
+        13 if detail & 1 == 0 => Event::Digits { digits: "12".into(), duration_ms: 100 },
+        13 => {
+            let part = Part { body: sdp("p"), disposition: "signal".into(), required: false };
+            Event::Parts(vec![part])
+        }
         14 => match detail % 3 {
             0 => Event::Offered(Box::new(offer("1002", None))),
             _ => Event::Info { body: sdp("i") },
@@ -222,6 +230,9 @@ fn event_of(event: u8, detail: u8) -> Event {
 
 fn branch_of(shape: u8) -> Branch {
     let mut branch = branch("b");
+    if shape & 8 != 0 {
+        branch.party = PartyRef::Trunk(shape.into());
+    }
     branch.ring_ms = 1000 * u32::from(shape % 30);
     branch.first_ms = 500 * u32::from(shape >> 5);
     branch.redirect = match shape % 4 {

@@ -50,6 +50,7 @@ fn ask_text(ask: &Ask) -> String {
         AskBody::Call(call) if call.emergency => "ask call emergency".to_owned(),
         AskBody::Call(_) => "ask call".to_owned(),
         AskBody::Extend(e) => format!("ask extend {}ms of {}ms", e.used_ms, e.granted_ms),
+        AskBody::Reroute(again) => format!("ask reroute {} {:?}", again.call.called, again.tried),
         AskBody::Transfer(transfer) => format!("ask transfer {}", transfer.called),
         AskBody::Redirected(r) => {
             format!("ask redirected {} {} by {:#x}", r.status, r.contacts.join(" "), r.hop)
@@ -100,6 +101,10 @@ pub(super) fn command_text(command: &Command) -> String {
             let said =
                 |f: &HeaderField| format!(" {}: {}", f.name, String::from_utf8_lossy(&f.value.0));
             format!("fields{}", fields.iter().map(said).collect::<String>())
+        }
+        Command::Parts(parts) => {
+            let kinds: Vec<&str> = parts.iter().map(|part| &*part.body.content_type).collect();
+            format!("beside {}", kinds.join(" "))
         }
         Command::Challenge(challenge) => format!("challenge {}", challenge.realm),
         Command::Redirect { status, contacts } => {

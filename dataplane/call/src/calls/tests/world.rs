@@ -178,7 +178,7 @@ impl World {
     fn note_ask(&mut self, ask: &Ask) {
         let id = ask.id;
         match &ask.body {
-            AskBody::Call(_) | AskBody::Transfer(_) | AskBody::Pickup(_) => {
+            AskBody::Call(_) | AskBody::Transfer(_) | AskBody::Pickup(_) | AskBody::Reroute(_) => {
                 (self.call_ask, self.originated) = (id, None)
             }
             AskBody::Extend(_) => self.extend_ask = id,
@@ -386,6 +386,7 @@ pub(super) fn go(ask: AskId, stages: Vec<Vec<Branch>>, grant: Grant, max_ms: u64
         media: policy(),
         settlement: Octets(ask.0.to_le_bytes().to_vec()),
         manner: Manner::default(),
+        reroute: None,
     }
 }
 

@@ -11,16 +11,15 @@
 
 use std::collections::VecDeque;
 
-use strowger_leg::{Body, Event};
+use strowger_leg::{Body, Event, Part};
 use strowger_link::{Cause, Reliable, Tick};
 
-use super::super::body;
 use super::super::config::Path;
 use super::super::gate::Bar;
 use super::super::layer::Layer;
 use super::super::output::Bytes;
 use super::super::slab::Id;
-use super::inbound::Offered;
+use super::inbound::{Offered, Word};
 use super::update::Pending;
 use super::{Leg, State};
 use crate::header::Header;
@@ -38,7 +37,7 @@ pub(super) struct Assured {
     /// RSeq of the newest response; 0 before the first.
     rseq: u32,
     unheard: Option<Box<Unheard>>,
-    waiting: VecDeque<(u16, Option<Body>)>,
+    waiting: VecDeque<Provisional>,
     /// The call's answer, until the PRACK of a description.
     answer: Option<Option<Body>>,
     /// The description that was told reliably.
@@ -46,6 +45,9 @@ pub(super) struct Assured {
     /// The peer acknowledged it: descriptions went both ways.
     pub(super) described: bool,
 }
+
+/// A status above 100, a description, and what stands beside it.
+pub(super) type Provisional = (u16, Option<Body>, Vec<Part>);
 
 /// A response without its PRACK.
 struct Unheard {
@@ -126,12 +128,7 @@ impl Assured {
 
 impl Leg {
     /// Tells the peer that work goes on.
-    pub(super) fn say(
-        &mut self,
-        (status, body): (u16, Option<Body>),
-        layer: &mut Layer,
-        now: Tick,
-    ) {
+    pub(super) fn say(&mut self, (status, body, parts): Provisional, layer: &mut Layer, now: Tick) {
         let (policy, speaks) = (self.terms.reliable, self.terms.peer.reliable);
         let State::Offered(offered) = &mut self.state else { return };
         let Offered { tx, assured, .. } = &mut **offered;
@@ -141,19 +138,21 @@ impl Leg {
             Manner::Unsaid => {}
             Manner::Plain => {
                 let tx = *tx;
-                self.respond_in_dialog(tx, status, (&[], body.as_ref()), layer, now);
+                let word = Word { lines: &[], body: body.as_ref(), parts: &parts };
+                self.respond_in_dialog(tx, status, word, layer, now);
             }
             Manner::Reliably if assured.unheard.is_some() => {
                 if assured.waiting.len() < RELIABLE_WAITING_MAX {
-                    assured.waiting.push_back((status, body));
+                    assured.waiting.push_back((status, body, parts));
                 }
             }
-            Manner::Reliably => self.assure(status, body, layer, now),
+            Manner::Reliably => self.assure((status, body, parts), layer, now),
         }
     }
 
     /// Sends a provisional response until it is acknowledged.
-    fn assure(&mut self, status: u16, body: Option<Body>, layer: &mut Layer, now: Tick) {
+    fn assure(&mut self, said: Provisional, layer: &mut Layer, now: Tick) {
+        let (status, body, parts) = said;
         let State::Offered(offered) = &mut self.state else { return };
         let Offered { tx, cseq, assured, .. } = &mut **offered;
         // RFC 3262 section 3: chosen at random, then one higher each time.
@@ -164,7 +163,8 @@ impl Leg {
         let (tx, rseq, cseq) = (*tx, assured.rseq, *cseq);
         let lines =
             [(Header::Require, b"100rel".to_vec()), (Header::RSeq, rseq.to_string().into_bytes())];
-        let sent = self.respond_in_dialog(tx, status, (&lines, body.as_ref()), layer, now);
+        let word = Word { lines: &lines, body: body.as_ref(), parts: &parts };
+        let sent = self.respond_in_dialog(tx, status, word, layer, now);
         let State::Offered(offered) = &mut self.state else { return };
         let assured = &mut offered.assured;
         let Some((bytes, path)) = sent else { return };
@@ -213,11 +213,13 @@ impl Leg {
         let State::Offered(offered) = &mut self.state else { return };
         offered.assured.described |= unheard.described;
         let described = offered.assured.described;
-        match body::session(request) {
+        match self.offered_within(request).map(|contents| contents.session) {
             Ok(None) => layer.respond_plain(tx, 200, self.tag(), now),
             // A new offer (RFC 3262 section 5): its answer goes with the answer to the PRACK.
             Ok(Some(body)) if described => {
-                offered.pending = Pending::In(tx);
+                if let State::Offered(offered) = &mut self.state {
+                    offered.pending = Pending::In(tx);
+                }
                 self.tell(Event::Update { body }, layer);
             }
             // The peer's first offer has no answer yet.
@@ -233,9 +235,9 @@ impl Leg {
         let assured = &mut offered.assured;
         if let Some(body) = assured.answer.take() {
             self.answer(body, layer, now);
-        } else if let Some((status, body)) = assured.waiting.pop_front() {
+        } else if let Some((status, body, parts)) = assured.waiting.pop_front() {
             let body = body.filter(|_| assured.told.is_none());
-            self.assure(status, body, layer, now);
+            self.assure((status, body, parts), layer, now);
         }
     }
 

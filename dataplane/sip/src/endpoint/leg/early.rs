@@ -52,7 +52,7 @@ impl Leg {
         self.learn(response);
         let State::Calling(calling) = &mut self.state else { return };
         // A body that we cannot use is no reason to lose the call.
-        let mut body = body::session(response).ok().flatten();
+        let mut body = body::session(response);
         let before = calling.forks.len();
         let at = calling.fork_of(response, &self.dialog);
         let late = calling.is_late();
@@ -76,6 +76,7 @@ impl Leg {
         self.look_new(before, layer);
         let fork = at.and_then(|at| u8::try_from(at).ok()).unwrap_or(0);
         let (status, body) = self.terms.told_as(status, body);
+        self.tell_beside(response, layer);
         self.tell(Event::Progress { status, body, fork }, layer);
     }
 

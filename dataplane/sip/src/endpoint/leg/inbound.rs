@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::mem;
 
-use strowger_leg::{Body, Event};
+use strowger_leg::{Body, Event, Part};
 use strowger_link::token::Token;
 use strowger_link::{Cause, Challenge, HeaderField, LegId, Tick};
 
+use super::super::body::Whole;
 use super::super::config::Path;
 use super::super::gate;
 use super::super::layer::{Layer, Response};
@@ -44,6 +45,16 @@ pub(super) struct Offered {
     said: Said,
     /// What its image keeps of the INVITE; empty when that would be too long.
     head: Box<[u8]>,
+}
+
+/// What a response within a dialog says.
+#[derive(Clone, Copy)]
+pub(super) struct Word<'a> {
+    pub(super) lines: &'a [Line],
+    /// The description.
+    pub(super) body: Option<&'a Body>,
+    /// What stands beside it.
+    pub(super) parts: &'a [Part],
 }
 
 impl Offered {
@@ -147,8 +158,9 @@ impl Leg {
             return layer.count(Counted::Misuse);
         }
         offered.refresh = now.plus_ms(REFRESH_MS);
-        let said = self.terms.told_as(status, body);
-        self.say(said, layer, now);
+        let (status, body) = self.terms.told_as(status, body);
+        let parts = self.terms.take_parts();
+        self.say((status, body, parts), layer, now);
     }
 
     //= rfc3261#section-13.3.1.4
@@ -170,7 +182,9 @@ impl Leg {
         self.close_pending(pending, layer, now);
         let lines = self.settle_timer(said, now);
         self.terms.keep_told(later.as_ref().or(body.as_ref()));
-        let ok = self.respond_in_dialog(tx, 200, (&lines, body.as_ref()), layer, now);
+        let parts = self.terms.take_parts();
+        let word = Word { lines: &lines, body: body.as_ref(), parts: &parts };
+        let ok = self.respond_in_dialog(tx, 200, word, layer, now);
         let Some((ok, path)) = ok else {
             // An answer that cannot be written: the caller must not wait for it.
             layer.respond_plain(tx, 500, self.tag(), now);
@@ -193,10 +207,12 @@ impl Leg {
         &self,
         tx: Id,
         status: u16,
-        (lines, body): (&[Line], Option<&Body>),
+        word: Word<'_>,
         layer: &mut Layer,
         now: Tick,
     ) -> Option<(super::Bytes, Path)> {
+        let Word { lines, body, parts } = word;
+        let whole = Whole::of(body, parts, || layer.chance.next());
         let contact = self.contact(layer);
         let mut fields: Vec<(&str, &[u8])> = vec![
             (Header::Contact.name(), &contact),
@@ -206,11 +222,12 @@ impl Leg {
         if let State::Offered(offered) = &self.state {
             fields.extend(said(&offered.fields).filter(|(name, _)| makes_no_dialog(name)));
         }
+        fields.extend(whole.as_ref().and_then(Whole::field));
         let response = Response {
             tag: Some(self.tag()),
             fields: &fields,
             dialog: true,
-            body,
+            body: whole.as_ref().map(|whole| &whole.body).or(body),
             ..Response::new(status)
         };
         layer.respond(tx, response, now)
@@ -227,6 +244,7 @@ impl Leg {
         now: Tick,
     ) {
         self.end_pending_of(offered.pending, layer, now);
+        let parts = self.terms.take_parts();
         let status = match cause.sip {
             300..=699 => cause.sip,
             _ => Cause::sip_from_q850(cause.q850),
@@ -241,11 +259,14 @@ impl Leg {
             fields.push((Header::Reason.name(), reason));
         }
         fields.extend(said(&offered.fields));
+        let whole = Whole::of(None, &parts, || layer.chance.next());
+        fields.extend(whole.as_ref().and_then(Whole::field));
         let phrases = [phrase];
         let response = Response {
             phrase: if phrase.is_empty() { &[] } else { &phrases },
             tag: Some(self.tag()),
             fields: &fields,
+            body: whole.as_ref().map(|whole| &whole.body),
             ..Response::new(status)
         };
         if layer.respond(offered.tx, response, now).is_none() {

@@ -8,6 +8,7 @@ use strowger_leg::{Body, Event, Invite};
 use strowger_link::token::Token;
 use strowger_link::{BranchAuth, Cause, HeaderField, IdentityHeader, LegId, Octets, Tick, ruled};
 
+use super::super::body::{self, Whole};
 use super::super::config::Path;
 use super::super::image;
 use super::super::layer::{self, Layer, Role, Way, Whose};
@@ -19,7 +20,7 @@ use super::super::wallet::Wallet;
 use super::early::Early;
 use super::session::Session;
 use super::terms::Terms;
-use super::{Acked, Head, Leg, Outgoing, State, Stray, body, cause_of, reasons};
+use super::{Acked, Head, Leg, Outgoing, State, Stray, cause_of, reasons};
 use crate::dialog::{Dialog, End};
 use crate::field::{Contacts, NameAddr};
 use crate::header::Header;
@@ -156,19 +157,13 @@ impl Leg {
         let shown = order.shown.iter();
         let extra = extra.chain(shown);
         fields.extend(extra.map(|field| (field.name.as_str(), field.value.0.as_slice())));
-        let whole = (!order.parts.is_empty()).then(|| {
-            // Nobody who wrote a part can know it.
-            let boundary = format!("{:016x}", layer.chance.next());
-            body::multipart(order.body.as_ref(), &order.parts, &boundary)
-        });
-        if whole.is_some() {
-            fields.push(("MIME-Version", b"1.0"));
-        }
+        let whole = Whole::of(order.body.as_ref(), &order.parts, || layer.chance.next());
+        fields.extend(whole.as_ref().and_then(Whole::field));
         let outgoing = Outgoing {
             role: Role::Invite,
             hops: order.hops_left.into(),
             fields: &fields,
-            body: whole.as_ref().or(order.body.as_ref()),
+            body: whole.as_ref().map(|whole| &whole.body).or(order.body.as_ref()),
         };
         let Some(sent) = self.send(outgoing, layer, now) else {
             return self.unsendable(layer);
@@ -267,7 +262,7 @@ impl Leg {
     }
 
     fn answered(&mut self, calling: &Calling, response: Message<'_>, layer: &mut Layer, now: Tick) {
-        let body = body::session(response).ok().flatten();
+        let body = body::session(response);
         //= rfc3261#section-13.2.1
         //# The UAC MUST treat the first session description it receives as
         //# the answer, and MUST ignore any session descriptions in
@@ -276,6 +271,7 @@ impl Leg {
         let mut forks = calling.forks.iter();
         let early = forks.find(|early| early.dialog.owns_response(response));
         let body = early.and_then(|early| early.said.clone()).or(body);
+        self.tell_beside(response, layer);
         self.tell(Event::Answered { body }, layer);
         self.terms.heed(response, now);
         self.terms.keep_told(calling.order.as_ref().and_then(|order| order.body.as_ref()));
@@ -370,6 +366,7 @@ impl Leg {
         if !fields.is_empty() {
             self.tell(Event::Fields(fields), layer);
         }
+        self.tell_beside(response, layer);
         self.tell_refused(Event::Refused { cause, contacts, silent: false }, layer);
     }
 

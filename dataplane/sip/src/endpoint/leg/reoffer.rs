@@ -3,12 +3,13 @@
 use strowger_leg::{Body, Event};
 use strowger_link::{Cause, HeaderField, Tick};
 
-use super::super::body;
-use super::super::gate::Bar;
+use super::super::body::{self, Contents, Whole};
+use super::super::gate::{self, Bar};
 use super::super::layer::{Layer, Response, Role};
 use super::super::offer::shown;
 use super::super::output::Counted;
 use super::super::slab::Id;
+use super::inbound::Word;
 use super::outbound::challenges_of;
 use super::session::{AckOf, AwaitAck, By, OfferOut, Phase, Wanted};
 use super::terms::retry_after;
@@ -24,7 +25,7 @@ const RETRY_MS_MAX: u64 = 10_000;
 impl Leg {
     /// The call wants a new description of the peer.
     pub(super) fn reoffer(&mut self, body: Option<Body>, layer: &mut Layer, now: Tick) {
-        let told = self.told;
+        let (told, parts) = (self.told, self.terms.take_parts());
         if matches!(self.state, State::Offered(_)) && !told {
             // Its answer waits for the PRACK of a description.
             return self.tell_refused_offer(491, layer);
@@ -37,7 +38,7 @@ impl Leg {
             layer.count(Counted::Misuse);
             return self.tell_refused_offer(491, layer);
         }
-        session.wanted = Some(Wanted::new(body, By::Invite, now));
+        session.wanted = Some(Wanted::new(body, parts, By::Invite, now));
         self.start_wanted(layer, now);
     }
 
@@ -52,8 +53,9 @@ impl Leg {
             return;
         }
         if let Some(wanted) = session.wanted.take_if(|wanted| wanted.at <= now) {
-            let Wanted { body, at: _, glares, by, refresh } = wanted;
-            self.send_reoffer(OfferOut { body, glares, tries: 0, by, refresh }, layer, now);
+            let Wanted { body, parts, at: _, glares, by, refresh } = wanted;
+            let out = OfferOut { body, parts, glares, tries: 0, by, refresh };
+            self.send_reoffer(out, layer, now);
         }
     }
 
@@ -66,7 +68,10 @@ impl Leg {
         let mut fields: Vec<(&str, &[u8])> = super::fields(&lines);
         let shown = if out.refresh { Vec::new() } else { self.shown_by_other() };
         fields.extend(shown.iter().map(|field| (field.name.as_str(), field.value.0.as_slice())));
-        let outgoing = Outgoing { fields: &fields, body: out.body.as_ref(), ..Outgoing::new(role) };
+        let whole = Whole::of(out.body.as_ref(), &out.parts, || layer.chance.next());
+        fields.extend(whole.as_ref().and_then(Whole::field));
+        let body = whole.as_ref().map(|whole| &whole.body).or(out.body.as_ref());
+        let outgoing = Outgoing { fields: &fields, body, ..Outgoing::new(role) };
         if self.send(outgoing, layer, now).is_some() {
             self.enter(Phase::OfferOut(Box::new(out)));
         } else {
@@ -117,7 +122,7 @@ impl Leg {
                 self.retarget(response, layer);
                 self.terms.heed(response, now);
                 self.terms.keep_told(out.body.as_ref());
-                let body = body::session(response).ok().flatten();
+                let body = body::session(response);
                 if out.body.is_none() {
                     self.enter(Phase::HoldAck { cseq: cseq.number, first: false });
                 } else {
@@ -128,6 +133,7 @@ impl Leg {
                     self.tell_refreshed(body, layer);
                     self.start_wanted(layer, now);
                 } else {
+                    self.tell_beside(response, layer);
                     self.tell(Event::ReofferAnswered { body }, layer);
                 }
             }
@@ -246,10 +252,10 @@ impl Leg {
 
     /// Offers the same again at `at`, unless the call wants something else by now.
     fn want_again(&mut self, out: OfferOut, at: Tick) {
-        let OfferOut { body, glares, by, refresh, tries: _ } = out;
+        let OfferOut { body, parts, glares, by, refresh, tries: _ } = out;
         let Some(session) = self.session() else { return };
         let glares = glares.saturating_add(1);
-        session.wanted.get_or_insert(Wanted { body, at, glares, by, refresh });
+        session.wanted.get_or_insert(Wanted { body, parts, at, glares, by, refresh });
     }
 
     /// The peer wants a new description of us.
@@ -280,13 +286,14 @@ impl Leg {
             }
         }
         let Ok(cseq) = request.cseq() else { return };
-        match super::super::gate::check_accept(request).and_then(|()| body::session(request)) {
-            Ok(body) => {
+        match gate::check_accept(request).and_then(|()| self.offered_within(request)) {
+            Ok(Contents { session: body, parts }) => {
                 let late = body.is_none();
                 let (by, cseq) = (By::Invite, cseq.number);
-                session.phase = Phase::OfferIn { tx, cseq, late, by };
+                self.enter(Phase::OfferIn { tx, cseq, late, by });
                 layer.respond_plain(tx, 100, &tag, now);
                 self.tell_shown(request, layer);
+                self.tell_parts(parts, layer);
                 self.tell(Event::Reoffer { body }, layer);
             }
             Err(bar) => self.bar(tx, &bar, layer, now),
@@ -313,21 +320,23 @@ impl Leg {
 
     /// The call accepts the peer's offer.
     pub(super) fn reoffer_answer(&mut self, body: Option<Body>, layer: &mut Layer, now: Tick) {
-        if self.answer_early(body.as_ref(), layer, now) {
+        let parts = self.terms.take_parts();
+        if self.answer_early((body.as_ref(), &parts), layer, now) {
             return;
         }
         let Some((tx, cseq, late, by)) = self.offer_in() else {
             return layer.count(Counted::Misuse);
         };
         if by == By::Update {
-            self.accept_update(tx, body.as_ref(), layer, now);
+            self.accept_update(tx, (body.as_ref(), &parts), layer, now);
             self.enter(Phase::Stable);
             return self.start_wanted(layer, now);
         }
         self.refresh_target(tx, layer);
         let lines = self.settle_timer_of(tx, layer, now);
         self.terms.keep_told(body.as_ref());
-        let ok = self.respond_in_dialog(tx, 200, (&lines, body.as_ref()), layer, now);
+        let word = Word { lines: &lines, body: body.as_ref(), parts: &parts };
+        let ok = self.respond_in_dialog(tx, 200, word, layer, now);
         let Some((ok, path)) = ok else {
             layer.respond_plain(tx, 500, self.tag(), now);
             self.enter(Phase::Stable);

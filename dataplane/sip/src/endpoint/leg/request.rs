@@ -83,6 +83,7 @@ impl Leg {
             State::Up(session) => {
                 self.close_offer(&session, layer, now);
                 self.linger(layer, now);
+                self.tell_beside(request, layer);
                 self.tell_ended(cause, true, layer);
             }
             state @ (State::Calling(_) | State::Offered(_) | State::Over) => self.state = state,
@@ -111,7 +112,7 @@ impl Leg {
 
     /// A body that does not pass: what does.
     fn not_taken(&self) -> Bar {
-        Bar::with(415, Header::Accept, &self.terms.accepts())
+        Bar::with(415, Header::Accept, &self.terms.accepts(false))
     }
 
     /// A word of the party, for the other one (RFC 3428). Whatever its type, unless its trunk says

@@ -2,9 +2,10 @@
 
 use std::mem;
 
-use strowger_leg::{Body, Event};
+use strowger_leg::{Body, Event, Part};
 use strowger_link::{Cause, HeaderField, Tick};
 
+use super::super::body::Whole;
 use super::super::config::Path;
 use super::super::layer::{Layer, Role};
 use super::super::output::{Bytes, Counted};
@@ -73,6 +74,8 @@ pub(super) enum By {
 /// A re-INVITE of ours, or an UPDATE with an offer.
 pub(super) struct OfferOut {
     pub(super) body: Option<Body>,
+    /// What stands beside it.
+    pub(super) parts: Box<[Part]>,
     /// How often it met one of the peer's.
     pub(super) glares: u8,
     /// How often it was challenged, or its session too short.
@@ -84,14 +87,16 @@ pub(super) struct OfferOut {
 
 impl OfferOut {
     /// An INVITE that repeats our last description.
-    pub(super) const fn refresh(body: Body) -> OfferOut {
-        OfferOut { body: Some(body), glares: 0, tries: 0, by: By::Invite, refresh: true }
+    pub(super) fn refresh(body: Body) -> OfferOut {
+        let (body, parts) = (Some(body), Box::default());
+        OfferOut { body, parts, glares: 0, tries: 0, by: By::Invite, refresh: true }
     }
 }
 
 /// An offer that waits for its time.
 pub(super) struct Wanted {
     pub(super) body: Option<Body>,
+    pub(super) parts: Box<[Part]>,
     pub(super) at: Tick,
     pub(super) glares: u8,
     pub(super) by: By,
@@ -100,13 +105,14 @@ pub(super) struct Wanted {
 
 impl Wanted {
     /// An offer of the call's.
-    pub(super) const fn new(body: Option<Body>, by: By, at: Tick) -> Wanted {
-        Wanted { body, at, glares: 0, by, refresh: false }
+    pub(super) fn new(body: Option<Body>, parts: Vec<Part>, by: By, at: Tick) -> Wanted {
+        Wanted { body, parts: parts.into(), at, glares: 0, by, refresh: false }
     }
 
     /// One of our own: the call does not wait for its answer.
-    pub(super) const fn refresh(body: Body, at: Tick) -> Wanted {
-        Wanted { body: Some(body), at, glares: 0, by: By::Invite, refresh: true }
+    pub(super) fn refresh(body: Body, at: Tick) -> Wanted {
+        let (body, parts) = (Some(body), Box::default());
+        Wanted { body, parts, at, glares: 0, by: By::Invite, refresh: true }
     }
 }
 
@@ -288,9 +294,13 @@ impl Leg {
         self.state = State::Over;
         self.linger(layer, now);
         let reasons = reasons(cause, false);
-        let fields: Vec<(&str, &[u8])> =
+        let mut fields: Vec<(&str, &[u8])> =
             reasons.iter().map(|reason| (Header::Reason.name(), reason.as_slice())).collect();
-        self.send(Outgoing { fields: &fields, ..Outgoing::new(Role::Bye(0)) }, layer, now);
+        let parts = self.terms.take_parts();
+        let whole = Whole::of(None, &parts, || layer.chance.next());
+        fields.extend(whole.as_ref().and_then(Whole::field));
+        let body = whole.as_ref().map(|whole| &whole.body);
+        self.send(Outgoing { fields: &fields, body, ..Outgoing::new(Role::Bye(0)) }, layer, now);
     }
 
     /// Sends a body that is no session description, if the peer is sent such.

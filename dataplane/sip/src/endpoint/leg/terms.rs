@@ -2,14 +2,17 @@
 //! timer.
 
 use std::borrow::Cow;
+use std::mem::take;
 
-use strowger_leg::{Body, DIGITS, Event};
+use strowger_leg::{Body, DIGITS, Event, Part};
 use strowger_link::codec::{Malformed, Reader, Wire};
 use strowger_link::{Bodies, Cause, Manner, Reliable, SESSION_S_MIN, SessionTimer, Tick};
 
+use super::super::body::{self, Contents};
 use super::super::gate::{self, Bar};
 use super::super::image::{put_body, take_body};
 use super::super::layer::{Heard, Layer, Role};
+use super::super::output::Counted;
 use super::super::slab::Id;
 use super::super::wallet::Line;
 use super::session::{OfferOut, Phase};
@@ -30,8 +33,9 @@ pub(super) struct Terms {
     pub(super) bounds: Bounds,
     /// A 183 is told as a 180, one way and the other.
     pub(super) ringing: bool,
-    /// Which bodies beside descriptions pass; `None` = all of them.
-    pub(super) bodies: Option<Box<Bodies>>,
+    /// Which bodies beside descriptions pass; `None` = within the call all of them, and nothing
+    /// that stands in one message with a description.
+    beside: Option<Box<Beside>>,
     pub(super) peer: Ability,
     /// The largest Min-SE heard, or our own, seconds (RFC 4028 section 6).
     pub(super) min_s: u32,
@@ -42,6 +46,30 @@ pub(super) struct Terms {
     pub(super) early_seq: u32,
     /// The newest reliable response of ours: its RSeq and the CSeq of its INVITE.
     pub(super) assured: Option<(u32, u32)>,
+}
+
+/// Bodies beside descriptions.
+#[derive(Clone, Debug)]
+struct Beside {
+    /// Which ones pass.
+    bodies: Bodies,
+    /// Those that go with our next word.
+    next: Vec<Part>,
+}
+
+impl Beside {
+    fn of(manner: &Manner) -> Option<Box<Beside>> {
+        let bodies = manner.bodies.as_deref()?.clone();
+        Some(Box::new(Beside { bodies, next: Vec::new() }))
+    }
+
+    fn takes(&self, body: &Body) -> bool {
+        takes(&self.bodies, body)
+    }
+}
+
+fn takes(bodies: &Bodies, body: &Body) -> bool {
+    bodies.takes(&body.content_type, body.data.len())
 }
 
 /// Shortest and longest session interval that we take, seconds.
@@ -88,7 +116,7 @@ impl Terms {
             reliable: manner.reliable,
             bounds,
             ringing: manner.ringing,
-            bodies: manner.bodies.clone(),
+            beside: Beside::of(manner),
             peer: Ability { update: false, reliable: false },
             min_s: bounds.least_s,
             timer: None,
@@ -105,16 +133,42 @@ impl Terms {
 
     /// Whether a body within the call passes, to the peer or from it. Digits always do.
     pub(super) fn passes(&self, body: &Body) -> bool {
-        let bodies = self.bodies.as_deref();
-        bodies.is_none_or(|bodies| bodies.takes(&body.content_type, body.data.len()))
-            || body.is_digits()
+        self.beside.as_deref().is_none_or(|beside| beside.takes(body)) || body.is_digits()
     }
 
-    /// What is taken within the call: the value of Accept beside a refusal.
-    pub(super) fn accepts(&self) -> Vec<u8> {
+    /// Whether anything that stands in one message with a description passes.
+    pub(super) fn takes_parts(&self) -> bool {
+        self.beside.is_some()
+    }
+
+    /// Whether what stands beside a description passes, to the peer or from it.
+    pub(super) fn takes(&self, part: &Part) -> bool {
+        self.beside.as_deref().is_some_and(|beside| beside.takes(&part.body))
+    }
+
+    /// Keeps what goes with our next word, in place of what was kept; whether the peer is sent all
+    /// of it.
+    pub(super) fn keep_parts(&mut self, parts: Vec<Part>) -> bool {
+        let Some(beside) = self.beside.as_deref_mut() else { return false };
+        let told = parts.len();
+        beside.next = parts;
+        let bodies = &beside.bodies;
+        beside.next.retain(|part| takes(bodies, &part.body));
+        beside.next.len() == told
+    }
+
+    /// What goes with our next word, which is now.
+    pub(super) fn take_parts(&mut self) -> Vec<Part> {
+        self.beside.as_deref_mut().map(|beside| take(&mut beside.next)).unwrap_or_default()
+    }
+
+    /// What is taken within the call: the value of Accept beside a refusal. Digits stand beside no
+    /// offer.
+    pub(super) fn accepts(&self, is_offer: bool) -> Vec<u8> {
         let mut accepts = gate::ACCEPT.to_vec();
-        let types = self.bodies.iter().flat_map(|bodies| &bodies.types);
-        for kind in types.map(String::as_str).chain(DIGITS) {
+        let types = self.beside.iter().flat_map(|beside| &beside.bodies.types);
+        let digits = DIGITS.into_iter().filter(|_| !is_offer);
+        for kind in types.map(String::as_str).chain(digits) {
             accepts.extend_from_slice(b", ");
             accepts.extend_from_slice(kind.as_bytes());
         }
@@ -209,12 +263,46 @@ impl Default for Terms {
 }
 
 impl Leg {
+    /// What goes with the next word to the peer.
+    pub(super) fn keep_parts(&mut self, parts: Vec<Part>, layer: &mut Layer) {
+        if !self.terms.keep_parts(parts) {
+            layer.count(Counted::Withheld);
+        }
+    }
+
+    /// The call hears what a message brings beside what it says, as far as its side takes that.
+    pub(super) fn tell_beside(&self, message: Message<'_>, layer: &mut Layer) {
+        if self.terms.takes_parts() && !self.told {
+            self.tell_parts(body::beside(message), layer);
+        }
+    }
+
+    pub(super) fn tell_parts(&self, mut parts: Vec<Part>, layer: &mut Layer) {
+        parts.retain(|part| self.terms.takes(part));
+        if !parts.is_empty() {
+            self.tell(Event::Parts(parts), layer);
+        }
+    }
+
+    /// What an INVITE, UPDATE or PRACK within the dialog brings.
+    ///
+    /// # Errors
+    /// What is not taken, or must be understood and does not pass: 415 (or 413, 400).
+    pub(super) fn offered_within(&self, request: Message<'_>) -> Result<Contents, Bar> {
+        let contents = body::contents(request)?;
+        let is_lost = |part: &Part| part.required && !self.terms.takes(part);
+        if contents.parts.iter().any(is_lost) {
+            return Err(Bar::with(415, Header::Accept, &self.terms.accepts(true)));
+        }
+        Ok(contents)
+    }
+
     /// How an inbound leg is spoken to.
     pub(super) fn speak(&mut self, manner: &Manner) {
         (self.terms.policy, self.terms.reliable) = (manner.timer, manner.reliable);
         self.terms.bounds = Bounds::of(manner);
         self.terms.ringing = manner.ringing;
-        self.terms.bodies.clone_from(&manner.bodies);
+        self.terms.beside = Beside::of(manner);
         let least_s = self.terms.bounds.least_s;
         self.touched |= least_s > self.terms.min_s;
         self.terms.min_s = self.terms.min_s.max(least_s);

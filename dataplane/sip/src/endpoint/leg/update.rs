@@ -14,10 +14,10 @@
 //! | Up, an offer of the peer's in progress | 500, Retry-After |
 //! | Up, an offer of ours in progress, our 2xx without its ACK | 491 |
 
-use strowger_leg::{Body, Event};
+use strowger_leg::{Body, Event, Part};
 use strowger_link::{Cause, Tick};
 
-use super::super::body;
+use super::super::body::{self, Contents, Whole};
 use super::super::gate;
 use super::super::layer::{Layer, Response, Role};
 use super::super::output::Counted;
@@ -51,20 +51,19 @@ impl Leg {
         if self.refuse_too_short(request, tx, layer, now) {
             return;
         }
-        let offer = gate::check_accept(request).and_then(|()| body::session(request));
-        let offer = match offer {
-            Ok(offer) => offer,
-            Err(bar) => return self.bar(tx, &bar, layer, now),
-        };
+        let offer = gate::check_accept(request).and_then(|()| self.offered_within(request));
         match offer {
-            None => self.accept_update(tx, None, layer, now),
-            Some(offer) => self.handle_update_offer(offer, request, tx, layer, now),
+            Err(bar) => self.bar(tx, &bar, layer, now),
+            Ok(Contents { session: None, .. }) => self.accept_update(tx, (None, &[]), layer, now),
+            Ok(Contents { session: Some(body), parts }) => {
+                self.handle_update_offer((body, parts), request, tx, layer, now);
+            }
         }
     }
 
     fn handle_update_offer(
         &mut self,
-        body: Body,
+        (body, parts): (Body, Vec<Part>),
         request: Message<'_>,
         tx: Id,
         layer: &mut Layer,
@@ -96,6 +95,7 @@ impl Leg {
         match judged {
             Judged::Taken => {
                 self.tell_shown(request, layer);
+                self.tell_parts(parts, layer);
                 self.tell(Event::Update { body }, layer);
             }
             Judged::Glare => layer.respond_plain(tx, 491, self.tag(), now),
@@ -107,7 +107,7 @@ impl Leg {
     pub(super) fn accept_update(
         &mut self,
         tx: Id,
-        body: Option<&Body>,
+        (body, parts): (Option<&Body>, &[Part]),
         layer: &mut Layer,
         now: Tick,
     ) {
@@ -120,7 +120,10 @@ impl Leg {
             }
         }
         self.refresh_target(tx, layer);
-        let fields = super::fields(&lines);
+        let whole = Whole::of(body, parts, || layer.chance.next());
+        let mut fields = super::fields(&lines);
+        fields.extend(whole.as_ref().and_then(Whole::field));
+        let body = whole.as_ref().map(|whole| &whole.body).or(body);
         let response =
             Response { tag: Some(self.tag()), fields: &fields, body, ..Response::new(200) };
         if layer.respond(tx, response, now).is_none() {
@@ -137,7 +140,7 @@ impl Leg {
             State::Calling(calling) => {
                 if let Some(early) = calling.early_mut(request) {
                     early.dialog.refresh(request);
-                    early.said = body::session(request).ok().flatten().or(early.said.take());
+                    early.said = body::session(request).or(early.said.take());
                 }
             }
             State::Offered(_) | State::Up(_) | State::Over => self.retarget(request, layer),
@@ -146,7 +149,7 @@ impl Leg {
 
     /// The call has an offer that is to be answered at once.
     pub(super) fn update(&mut self, body: Body, layer: &mut Layer, now: Tick) {
-        let told = self.told;
+        let (told, parts) = (self.told, self.terms.take_parts());
         match &mut self.state {
             State::Up(session) if !told => {
                 if session.is_asking() {
@@ -154,7 +157,7 @@ impl Leg {
                     return self.tell_refused_offer(491, layer);
                 }
                 let by = if self.terms.peer.update { By::Update } else { By::Invite };
-                session.wanted = Some(Wanted::new(Some(body), by, now));
+                session.wanted = Some(Wanted::new(Some(body), parts, by, now));
                 self.start_wanted(layer, now);
             }
             State::Offered(offered) => {
@@ -162,7 +165,7 @@ impl Leg {
                 match (offered.pending, takes) {
                     (Pending::None, true) => {
                         offered.pending = Pending::Out;
-                        self.send_early_update(None, &body, layer, now);
+                        self.send_early_update(None, (&body, &parts), layer, now);
                     }
                     (Pending::In(_) | Pending::Out, true) => self.tell_refused_offer(491, layer),
                     (_, false) => self.tell_refused_offer(488, layer),
@@ -170,7 +173,7 @@ impl Leg {
             }
             State::Calling(_) if !self.terms.peer.update => self.tell_refused_offer(488, layer),
             State::Calling(calling) => match calling.begin_update() {
-                Ok(fork) => self.send_early_update(Some(fork), &body, layer, now),
+                Ok(fork) => self.send_early_update(Some(fork), (&body, &parts), layer, now),
                 Err(status) => self.tell_refused_offer(status, layer),
             },
             State::Up(_) | State::Over => layer.count(Counted::Misuse),
@@ -180,12 +183,15 @@ impl Leg {
     fn send_early_update(
         &mut self,
         fork: Option<usize>,
-        body: &Body,
+        (body, parts): (&Body, &[Part]),
         layer: &mut Layer,
         now: Tick,
     ) {
         let lines = self.terms.of_refresh();
-        let fields = super::fields(&lines);
+        let mut fields = super::fields(&lines);
+        let whole = Whole::of(Some(body), parts, || layer.chance.next());
+        fields.extend(whole.as_ref().and_then(Whole::field));
+        let body = whole.as_ref().map_or(body, |whole| &whole.body);
         let outgoing =
             Outgoing { fields: &fields, body: Some(body), ..Outgoing::new(Role::Update) };
         let sent = match fork {
@@ -230,7 +236,8 @@ impl Leg {
                 self.retarget(response, layer);
                 self.terms.heed(response, now);
                 self.terms.keep_told(out.body.as_ref());
-                let body = body::session(response).ok().flatten();
+                let body = body::session(response);
+                self.tell_beside(response, layer);
                 self.tell(Event::ReofferAnswered { body }, layer);
                 self.start_wanted(layer, now);
             }
@@ -242,9 +249,12 @@ impl Leg {
     }
 
     fn early_update_heard(&mut self, code: u16, response: Message<'_>, layer: &mut Layer) {
-        let body = body::session(response).ok().flatten();
+        let body = body::session(response);
         if let State::Calling(calling) = &mut self.state {
             calling.answered_update(response, body.as_ref());
+        }
+        if (200..=299).contains(&code) {
+            self.tell_beside(response, layer);
         }
         let event = match code {
             200..=299 => Event::ReofferAnswered { body },
@@ -264,12 +274,12 @@ impl Leg {
     /// The call accepts an offer that came before the answer; whether there was one.
     pub(super) fn answer_early(
         &mut self,
-        body: Option<&Body>,
+        said: (Option<&Body>, &[Part]),
         layer: &mut Layer,
         now: Tick,
     ) -> bool {
         let Some(tx) = self.take_early() else { return false };
-        self.accept_update(tx, body, layer, now);
+        self.accept_update(tx, said, layer, now);
         true
     }
 

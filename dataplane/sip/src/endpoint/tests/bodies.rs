@@ -93,3 +93,111 @@ fn what_stands_beside_a_description_goes_out_in_parts() {
     );
     assert_eq!(body, expect);
 }
+
+#[test]
+fn what_stands_beside_a_word_of_the_peer_is_told_where_it_is_taken() {
+    check(
+        "call> Invite bodies=text/xml
+        peer< INVITE sdp
+        peer> 183 INVITE sdp beside=text/xml
+        call< Parts text/xml
+        call< Progress 183 fork 0 sdp
+        peer> 180 INVITE beside=text/plain
+        call< Progress 180 fork 0
+        peer> 200 INVITE sdp beside=text/xml!
+        call< Parts text/xml
+        call< Answered sdp
+        peer< ACK
+        call< Confirmed
+        peer> re-INVITE fromtag=b cseq=1 callid=OURS beside=text/xml
+        peer< 100 INVITE
+        call< Parts text/xml
+        call< Reoffer sdp
+        call> Parts text/xml text/plain
+        count< Withheld
+        call> ReofferAnswer sdp
+        peer< 200 INVITE sdp+text/xml
+        peer> ACK fromtag=b cseq=1 callid=OURS
+        peer> UPDATE sdp fromtag=b cseq=2 callid=OURS beside=text/plain!
+        count< Barred(415)
+        peer< 415 UPDATE | Accept: application/sdp, text/xml
+        peer> BYE fromtag=b cseq=3 callid=OURS beside=text/xml
+        peer< 200 BYE
+        call< Parts text/xml
+        call< Ended 0/16 party",
+    );
+    // Where nothing is set nothing is told, and an answer counts whatever stands beside it.
+    up(
+        "",
+        "peer> BYE fromtag=b cseq=1 callid=OURS beside=text/xml\npeer< 200 BYE\ncall< Ended 0/16 party",
+    );
+    check(
+        "call> Invite
+        peer< INVITE sdp
+        peer> 200 INVITE sdp beside=text/xml!
+        call< Answered sdp
+        peer< ACK
+        call< Confirmed",
+    );
+}
+
+#[test]
+fn a_refusal_says_what_stands_in_it() {
+    check(
+        "call> Invite bodies=text/xml
+        peer< INVITE sdp
+        peer> 486 INVITE beside=text/xml
+        peer< ACK
+        call< Parts text/xml
+        call< Refused 486/17",
+    );
+    check(
+        "peer> INVITE
+        peer< 100 INVITE
+        call< Offered 4420 sdp
+        call> Speak bodies=text/xml
+        call> Parts text/xml
+        call> Hangup 486/17
+        peer< 486 INVITE sdp | Content-Type: text/xml | Content-Disposition: signal
+        call< Ended 486/17",
+    );
+}
+
+#[test]
+fn what_stands_beside_our_words_goes_with_them() {
+    check(
+        "peer> INVITE | Supported: 100rel
+        peer< 100 INVITE
+        call< Offered 4420 sdp
+        call> Speak bodies=text/xml reliable=always
+        call> Parts text/xml
+        call> Progress 183 sdp
+        peer< 183 INVITE sdp+text/xml | MIME-Version: 1.0
+        call> Parts text/xml
+        call> Progress 180
+        peer> re-PRACK | RAck: RSEQ 1 INVITE
+        peer< 200 PRACK
+        peer< 180 INVITE sdp | Content-Type: text/xml | Content-Disposition: signal
+        peer> re-PRACK | RAck: RSEQ 1 INVITE
+        peer< 200 PRACK
+        call> Parts text/xml
+        call> Answer sdp
+        peer< 200 INVITE sdp+text/xml
+        peer> ACK
+        call< Confirmed
+        call> Parts text/xml
+        call> Reoffer sdp
+        peer< INVITE sdp+text/xml
+        peer> 491 INVITE
+        peer< ACK
+        wait 2000
+        peer< INVITE sdp+text/xml
+        peer> 200 INVITE sdp
+        peer< ACK
+        call< ReofferAnswered sdp
+        call> Parts text/xml
+        call> Hangup 0/16
+        peer< BYE sdp | Content-Type: text/xml | Content-Disposition: signal
+        call< Ended 0/16",
+    );
+}

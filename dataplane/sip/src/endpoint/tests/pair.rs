@@ -643,6 +643,7 @@ impl Exam {
                     }
                     Event::Progress { .. }
                     | Event::Fields(_)
+                    | Event::Parts(_)
                     | Event::Answered { .. }
                     | Event::Confirmed { .. }
                     | Event::Refused { .. }

@@ -29,7 +29,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use strowger_leg::{Body, Command, Event, Invite};
+use strowger_leg::{Body, Command, Event, Invite, Part};
 use strowger_link::token;
 use strowger_link::{
     Algorithm, Bodies, Branch, BranchAuth, Cause, Challenge, HeaderField, IdentityHeader, Key,
@@ -373,6 +373,7 @@ impl Bench {
         let message = Message::parse(bytes, &mut index).expect("we send what parses");
         message.validate().expect("we send what is valid");
         let sdp = if message.body().is_empty() { "" } else { " sdp" };
+        let sdp = format!("{sdp}{}", beside(message));
         let text = match (message.method(), message.status()) {
             (Some(method), _) => {
                 self.peer.requests.insert(method.name().into(), bytes.clone());
@@ -460,7 +461,7 @@ impl Bench {
         if method == "INVITE" && !fields.iter().any(|f| f.starts_with("Contact")) {
             text.push_str("Contact: <sip:1001@192.0.2.10>\r\n");
         }
-        finish(text, fields, sdp)
+        finish(text, fields, sdp, option(words, "beside"))
     }
 
     /// A response to our last request of the method.
@@ -480,7 +481,7 @@ impl Bench {
         Writer::response(&mut out, request, reply).finish(None).unwrap();
         let text = String::from_utf8(out).unwrap();
         let text = text.replace("Content-Length: 0\r\n\r\n", "");
-        finish(text, fields, words.contains(&"sdp"))
+        finish(text, fields, words.contains(&"sdp"), option(words, "beside"))
     }
 
     /// `Put 7 pw=x at=192.0.2.20:5060,192.0.2.21:5060 contact=c expires=600`, `Remove 7`, `Keep 7`,
@@ -520,6 +521,7 @@ impl Bench {
                 retry_after_s: option(&words, "retry").map_or(0, |s| s.parse().unwrap()),
             },
             "Fields" => Command::Fields(fields.iter().map(field_of).collect()),
+            "Parts" => Command::Parts(words.iter().skip(1).map(|kind| part(kind)).collect()),
             "Challenge" => Command::Challenge(realm()),
             "Redirect" => Command::Redirect {
                 status: number(),
@@ -565,16 +567,46 @@ impl Bench {
     }
 }
 
-fn finish(mut text: String, fields: &[&str], sdp: bool) -> Vec<u8> {
+/// What a message has beside a description: `+text/xml`.
+fn beside(message: Message<'_>) -> String {
+    let is_multipart = message.content_type().is_some_and(|kind| kind.kind == b"multipart");
+    let body = String::from_utf8_lossy(message.body()).into_owned();
+    let kinds = body.lines().filter_map(|line| line.strip_prefix("Content-Type: "));
+    let others = kinds.filter(|kind| is_multipart && *kind != "application/sdp");
+    others.map(|kind| format!("+{kind}")).collect()
+}
+
+/// Three bytes of such a type.
+fn part(kind: &str) -> Part {
+    let body = Body { content_type: kind.into(), data: (*b"abc").into() };
+    Part { body, disposition: "signal".into(), required: false }
+}
+
+/// A body that is or has a part of this type, which must be understood when a `!` stands behind it.
+fn with_part(kind: &str, sdp: bool) -> (String, String) {
+    let handling = if kind.ends_with('!') { "required" } else { "optional" };
+    let kind = kind.trim_end_matches('!');
+    let said = format!("Content-Type: {kind}\r\nContent-Disposition: x;handling={handling}\r\n");
+    if !sdp {
+        return (said, "abc".to_owned());
+    }
+    let sdp = format!("--mm\r\nContent-Type: application/sdp\r\n\r\n{SDP}\r\n");
+    let body = format!("{sdp}--mm\r\n{said}\r\nabc\r\n--mm--\r\n");
+    ("Content-Type: multipart/mixed;boundary=mm\r\n".to_owned(), body)
+}
+
+fn finish(mut text: String, fields: &[&str], sdp: bool, beside: Option<&str>) -> Vec<u8> {
     for field in fields {
         text.push_str(field.trim());
         text.push_str("\r\n");
     }
     let typed = fields.iter().any(|field| field.starts_with("Content-Type"));
-    if sdp && !typed {
-        text.push_str("Content-Type: application/sdp\r\n");
-    }
-    let body = if sdp { SDP } else { "" };
+    let (head, body) = match beside {
+        Some(kind) => with_part(kind, sdp),
+        None if sdp && !typed => ("Content-Type: application/sdp\r\n".to_owned(), SDP.to_owned()),
+        None => (String::new(), if sdp { SDP.to_owned() } else { String::new() }),
+    };
+    text.push_str(&head);
     text.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
     text.into_bytes()
 }
@@ -770,6 +802,10 @@ pub(super) fn event_text(event: &Event) -> String {
             let said =
                 |f: &HeaderField| format!(" {}: {}", f.name, String::from_utf8_lossy(&f.value.0));
             format!("Fields{}", fields.iter().map(said).collect::<String>())
+        }
+        Event::Parts(parts) => {
+            let kinds = parts.iter().map(|part| format!(" {}", part.body.content_type));
+            format!("Parts{}", kinds.collect::<String>())
         }
         Event::Confirmed { body } => format!("Confirmed{}", sdp(body)),
         Event::Refused { cause: why, contacts, silent } => {

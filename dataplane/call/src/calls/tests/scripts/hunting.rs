@@ -143,8 +143,8 @@ fn a_new_offer_before_the_answer_goes_to_the_other_side_as_such() {
           b< update offer(a3)
         b> refused 503
           part a b
-          a< reoffer-refuse 488/65
           c< invite offer(a3)
+          a< reoffer-refuse 488/65
         ",
     );
 }
@@ -860,4 +860,37 @@ fn a_challenge_for_the_caller_ends_the_hunt_and_is_told_as_it_came() {
           a< hangup 500/21
         "#,
     );
+}
+
+#[test]
+fn an_offer_before_the_answer_is_refused_when_its_branch_ends_and_the_call_does_not() {
+    let opening = r#"
+        a> offered 1002
+          table asked
+          ask call
+        go PLAN
+          table ringing
+          b< invite offer(a1)
+        b> progress 183 b1
+          join a b
+          a< progress 183 answer(b1)
+        a> update a2
+          b< update offer(a2)
+        "#;
+    let goes_on = r#"
+        b> refused 503
+          part a b
+          c< invite offer(a2)
+          a< reoffer-refuse 488/65
+        "#;
+    check(&(opening.replace("PLAN", "b | c") + goes_on));
+    // With its call it has its answer.
+    let ends = r#"
+        b> refused 486
+          part a b
+          table ended
+          journal ended 486/17 Called Busy
+          a< hangup 486/17
+        "#;
+    check(&(opening.replace("PLAN", "b") + ends));
 }
