@@ -46,8 +46,8 @@ use strowger_link::Transport;
 use strowger_model::{
     Account, AccountId, Ban, Destination, Did, DidId, Digits, ExchangeRate, Guests, Holidays,
     Ingress, IngressAuth, NUMBER_KINDS, NumberListId, Organization, OrganizationId, PriceRuleId,
-    Profile, RingGroup, RingGroupId, Route, RuleId, SourceMatch, Subscriber, SubscriberId, TariffId,
-    Tenant, TenantId, Trunk, TrunkId, Zone,
+    Profile, RingGroup, RingGroupId, Route, RuleId, SourceMatch, Subscriber, SubscriberId,
+    TariffId, Tenant, TenantId, Trunk, TrunkId, Zone,
 };
 use strowger_numbering::Ported;
 
@@ -249,6 +249,11 @@ impl World {
     #[must_use]
     pub fn trunk(&self, id: TrunkId) -> Option<&Trunk> {
         self.trunks.get(&id).map(Arc::as_ref)
+    }
+
+    /// Whether any trunk has rules about header fields.
+    pub(crate) fn has_header_rules(&self) -> bool {
+        !self.header_rules.is_empty()
     }
 
     /// The rules about header fields of a trunk's calls, if it has some.
