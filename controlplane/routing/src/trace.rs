@@ -524,7 +524,7 @@ steps! {
     /// From names nobody of the trunk.
     197 NotItsUser(trunk) "From names no user of trunk {trunk}";
     /// A number whose owner pays for calls to it.
-    137 OwnerPays(did, account) "account {account} pays for calls to DID {did}, who calls does not",
+    137 OwnerPays(did, account) "account {account} pays for calls to DID {did}, who calls does not";
     /// The program is none of those that trunks without credentials call by.
     251 NotItsProgram(trunk) "trunk {trunk} calls by a program that is not on the list";
     /// A rule gives an account its tariff.

@@ -210,19 +210,23 @@ impl<'a> Attempt<'a> {
         if own.iter().any(|hop| hop.trunk == id) {
             return Ok(None);
         }
-        if egress.barring.bars(&hops.number) {
+        if !is_open && egress.barring.bars(&hops.number) {
             return Err(Step::HopBarred { trunk: number });
         }
-        if !self.is_partner(sender, hops, (trunk, egress), way) {
+        let partners = if is_open { &[] } else { egress.partners.as_slice() };
+        if !self.is_partner(sender, hops, (trunk, partners), way) {
             return Err(Step::NotPartner { trunk: number });
         }
-        if egress.test_only && !self.is_test {
+        if !is_open && egress.test_only && !self.is_test {
             return Err(Step::HopTestOnly { trunk: number });
         }
         if self.had_it(id) {
             return Err(Step::HopTried { trunk: number });
         }
-        let agreed = self.agreed(sender.tenant, trunk, egress)?;
+        let agreed = match is_open {
+            true => Agreed::default(),
+            false => self.agreed(sender.tenant, trunk, egress)?,
+        };
         if egress.tariff.is_none() && !sender.settings.price.unpriced_trunks {
             return Err(Step::NoSupplierPrice { trunk: number });
         }
