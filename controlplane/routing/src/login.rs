@@ -3,16 +3,13 @@
 
 use crate::location::wire_transport;
 use crate::names::{self, NamedHost, PORT_DEFAULT};
-use crate::uri::{escape_user, push_address};
+use crate::uri::{address_text, escape_user};
 use crate::world::World;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use strowger_link::Transport as WireTransport;
 use strowger_link::{AskId, Branch, BranchAuth, CallAsk, Secret, UPSTREAMS_MAX, Upstream};
 use strowger_model::{Egress, EgressTarget, HostPort, Transport, Trunk, TrunkId, TrunkLogin};
-
-/// Bytes that an address of IPv4 and its port take.
-const ADDRESS_USUAL: usize = 21;
 
 /// A login with its password in clear.
 ///
@@ -138,9 +135,7 @@ impl World {
         match target {
             EgressTarget::Address(address) => {
                 let address = SocketAddr::new(address.ip().to_canonical(), address.port());
-                let mut shown = String::with_capacity(ADDRESS_USUAL);
-                push_address(&mut shown, address);
-                vec![(address, shown)]
+                vec![(address, address_text(address))]
             }
             EgressTarget::Host(host) => {
                 let shown = authority(host);

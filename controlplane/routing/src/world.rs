@@ -213,6 +213,12 @@ impl World {
         self.accounts.iter().map(|(_, placed)| placed.row.as_ref())
     }
 
+    /// An account and the settings that count for it.
+    pub(crate) fn account_with_settings(&self, id: AccountId) -> Option<(&Account, &Profile)> {
+        let placed = self.accounts.get(&id)?;
+        Some((placed.row.as_ref(), self.settings.profile(placed.profile)))
+    }
+
     /// A subscriber.
     #[must_use]
     pub fn subscriber(&self, id: SubscriberId) -> Option<&Subscriber> {
@@ -243,6 +249,11 @@ impl World {
     #[must_use]
     pub fn trunk(&self, id: TrunkId) -> Option<&Trunk> {
         self.trunks.get(&id).map(Arc::as_ref)
+    }
+
+    /// Whether any trunk has rules about header fields.
+    pub(crate) fn has_header_rules(&self) -> bool {
+        !self.header_rules.is_empty()
     }
 
     /// The rules about header fields of a trunk's calls, if it has some.

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use strowger_billing::Terms;
 use strowger_model::{
     Account, Currency, Digits, Egress, Exchange, OrganizationId, Route, RouteOrder, RouteTarget,
-    TariffKind, Tenant, Trunk, TrunkId,
+    Tenant, Trunk, TrunkId,
 };
 
 impl<'a> Attempt<'a> {
@@ -39,7 +39,7 @@ impl<'a> Attempt<'a> {
         if let Some(chain) = &called.chain {
             self.look_up_all(chain, &mut all);
         }
-        let mut known = Vec::with_capacity(all.len());
+        let (mut known, mut prices) = (Vec::with_capacity(all.len()), Vec::new());
         all.retain_mut(|candidate| {
             let price = match self.find_price(candidate, sender.tenant, called, how.set.price_ms) {
                 Ok(price) => price,
@@ -66,15 +66,18 @@ impl<'a> Attempt<'a> {
             }
             self.note_standing(target.trunk, own.failed, how.set.failover);
             agreed.step(target.trunk.0).into_iter().for_each(|step| self.note(step));
-            known.push((own, price));
+            known.push(own);
+            if facts.explain {
+                prices.push(price);
+            }
             true
         });
         self.note_order(how.order, known.len());
-        let sorted = order::sorted(known.iter().map(|(own, _)| own), &how);
+        let sorted = order::sorted(known.iter(), &how);
         self.note_turns(&sorted, &view);
         if facts.explain {
             let placed = sorted.iter().filter_map(|placed| {
-                let (own, price) = known.get(placed.at)?;
+                let (own, price) = (known.get(placed.at)?, prices.get(placed.at)?);
                 Some(order::place(own, placed.rank, placed.probes, *price))
             });
             self.places.extend(placed);
@@ -194,7 +197,7 @@ impl<'a> Attempt<'a> {
         let found = found.filter(|found| found.trunk.enabled);
         let found = found.and_then(|found| Some((found, found.trunk.egress.as_ref()?)));
         let (found, egress) = found.ok_or(Step::HopClosed { trunk: number })?;
-        let Supplied { trunk, account, deck, place: joint } = found;
+        let Supplied { trunk, account, deck, place: joint, is_plain, is_open } = found;
         // A forward may well go out where its call came in.
         if let Who::Trunk(from, _) = sender.who
             && from.id == id
@@ -207,19 +210,23 @@ impl<'a> Attempt<'a> {
         if own.iter().any(|hop| hop.trunk == id) {
             return Ok(None);
         }
-        if egress.barring.bars(&hops.number) {
+        if !is_open && egress.barring.bars(&hops.number) {
             return Err(Step::HopBarred { trunk: number });
         }
-        if !self.is_partner(sender, hops, (trunk, egress), way) {
+        let partners = if is_open { &[] } else { egress.partners.as_slice() };
+        if !self.is_partner(sender, hops, (trunk, partners), way) {
             return Err(Step::NotPartner { trunk: number });
         }
-        if egress.test_only && !self.is_test {
+        if !is_open && egress.test_only && !self.is_test {
             return Err(Step::HopTestOnly { trunk: number });
         }
         if self.had_it(id) {
             return Err(Step::HopTried { trunk: number });
         }
-        let agreed = self.agreed(sender.tenant, trunk, egress)?;
+        let agreed = match is_open {
+            true => Agreed::default(),
+            false => self.agreed(sender.tenant, trunk, egress)?,
+        };
         if egress.tariff.is_none() && !sender.settings.price.unpriced_trunks {
             return Err(Step::NoSupplierPrice { trunk: number });
         }
@@ -233,6 +240,7 @@ impl<'a> Attempt<'a> {
             joint,
             place,
             taken,
+            is_plain,
             agreed,
             probes,
         }))
@@ -253,7 +261,7 @@ impl<'a> Attempt<'a> {
         }
         let none = Step::NoSupplierPrice { trunk: trunk.id.0 };
         let (deck, account) = candidate.deck.zip(candidate.account).ok_or(none)?;
-        let why = match candidate.is_plain() {
+        let why = match candidate.is_plain {
             true => match self.plain_cost(candidate, called, ms) {
                 Some(cost) => return Ok(self.exchanged_cost(tenant, cost)),
                 None => None,
@@ -311,7 +319,7 @@ impl<'a> Attempt<'a> {
     }
 
     fn plain_terms(&self, candidate: &Candidate<'a>, called: &Called) -> Option<Terms> {
-        if !candidate.is_plain() {
+        if !candidate.is_plain {
             return None;
         }
         let tariff = candidate.deck?.tariff();
@@ -347,7 +355,7 @@ impl<'a> Attempt<'a> {
         &self,
         sender: &Sender<'a>,
         hops: &Hops<'_>,
-        (trunk, egress): (&Trunk, &Egress),
+        (trunk, partners): (&Trunk, &[OrganizationId]),
         way: &Way,
     ) -> bool {
         let part = hops.place.part.and_then(|part| way.parts.get(usize::from(part)));
@@ -359,7 +367,7 @@ impl<'a> Attempt<'a> {
             partners.is_empty() || partners.iter().any(|wanted| self.world.is_within(own, *wanted))
         };
         account.is_some_and(|account| takes(&account.partners, trunk.organization))
-            && takes(&egress.partners, organization)
+            && takes(partners, organization)
     }
 }
 
@@ -379,19 +387,10 @@ pub(super) struct Candidate<'a> {
     place: Option<Place>,
     /// That line.
     taken: Option<Taken>,
+    /// Its price is one line of its tariff, whatever the time, in its account's own currency.
+    is_plain: bool,
     /// Minutes that are agreed on.
     agreed: Agreed,
     /// It is there to see how good it is.
     pub(super) probes: bool,
-}
-
-impl Candidate<'_> {
-    /// Its price is one line of its tariff, whatever the time, in its account's own currency.
-    fn is_plain(&self) -> bool {
-        self.deck.zip(self.account).is_some_and(|(deck, account)| {
-            let tariff = deck.tariff();
-            let is_supplier = tariff.kind == TariffKind::Supplier;
-            is_supplier && !deck.is_timed() && tariff.currency == account.currency
-        })
-    }
 }

@@ -52,6 +52,9 @@ impl<'a> Attempt<'a> {
     /// Each branch tells what of its responses the caller hears: rules of the trunk it goes to,
     /// then of the trunk that the call came by, whose rules work on our own refusals as well.
     pub(super) fn rule_replies(&self, stages: &mut [Stage]) {
+        if self.replies.is_none() && !self.world.has_header_rules() {
+            return;
+        }
         for branch in stages.iter_mut().flat_map(|stage| &mut stage.branches) {
             let heard = match &branch.party {
                 PartyRef::Trunk(id) => self.world.header_rules(TrunkId(*id)),

@@ -3,6 +3,7 @@
 use super::diverted::Teller;
 use super::manner::{own_media, speak};
 use super::plan::blank_branch;
+use super::redirect::on_redirect;
 use super::ring::{contact_target, media_policy, ring_ms, tenant_media};
 use super::sender::Sender;
 use super::way::{Place as InTree, Way};
@@ -56,10 +57,10 @@ impl<'a> Attempt<'a> {
         targets: Vec<(Target, Exit)>,
         way: &mut Way,
     ) {
-        let account = self.world.account(egress.account);
-        let Some(organization) = account.map(|account| account.organization) else {
+        let Some((account, own)) = self.world.account_with_settings(egress.account) else {
             return self.note(Step::HopClosed { trunk: trunk.id.0 });
         };
+        let organization = account.organization;
         let Some(lines) = self.lines(trunk, egress, hops.reserved) else { return };
         let headers = self.headers_to(sender, trunk, egress);
         let all_hidden = self.hides_way();
@@ -87,8 +88,7 @@ impl<'a> Attempt<'a> {
             branch.gauges.iter_mut().for_each(|gauge| gauge.in_use_max = lines);
             branch.media = media_policy(sender, false);
             by_settings(&mut branch, egress, sender.settings);
-            branch.redirect = self.on_redirect_of(egress);
-            let own = self.world.account_settings(egress.account);
+            branch.redirect = on_redirect(own);
             speak(&mut branch.manner, own, Some(&egress.dialog));
             branch.media = own_media(branch.media, own, Some(&egress.dialog));
             branch.hop = PriceRef { hop, part: hops.place.part }.byte();

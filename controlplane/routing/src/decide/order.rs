@@ -14,6 +14,7 @@ use super::Attempt;
 use super::agreed::Agreed;
 use super::first::{FIRST_BITS, First};
 use super::sender::Sender;
+use crate::limits::ROUTE_TARGETS_MAX;
 use crate::standing::{Figures, Talked, Turn, View};
 use crate::tariff::without_tax;
 use std::sync::Arc;
@@ -30,6 +31,11 @@ const TIER: i32 = 100;
 const COST_SHIFT: u32 = 24;
 const COST_BITS: u32 = 48;
 const COST_MAX: u64 = (1 << COST_BITS) - 1;
+/// Bits behind the cost: a preference, and whether there is a weight.
+const LAST_BITS: u32 = 17;
+/// Bits of a target's place among those of its route.
+const PLACE_BITS: u32 = ROUTE_TARGETS_MAX.trailing_zeros();
+const _: () = assert!(ROUTE_TARGETS_MAX == 1 << PLACE_BITS);
 /// Bits of the cost that the quality takes the place of.
 const QUALITY_BITS: u32 = 7;
 /// Of a hundred calls so many go to a target of which too little is known, if there is one.
@@ -149,7 +155,8 @@ impl Rank {
             | RouteOrder::Rotation
             | RouteOrder::Lines => u16::MAX - known.preference,
         };
-        let fields = [
+        // What stands above the price fits into one word, what follows it does not quite.
+        let above = [
             (FIRST_BITS, known.first.above()),
             (26, down(tier, i32::MAX / TIER)),
             (1, failed(whole)),
@@ -159,12 +166,32 @@ impl Rank {
             (2, known.first.within()),
             (4, known.agreed.key()),
             (1, u64::from(!probes)),
-            (COST_BITS, value.min(COST_MAX)),
-            (16, u64::from(preference)),
-            (1, u64::from(weight == 0)),
         ];
-        Rank(fields.into_iter().fold(0, |rank, (bits, value)| pack(rank, bits, value)))
+        let above = above.into_iter().fold(0, |rank, (bits, value)| rank << bits | value);
+        let last = u64::from(preference) << 1 | u64::from(weight == 0);
+        Rank(pack(pack(above.into(), COST_BITS, value.min(COST_MAX)), LAST_BITS, last))
     }
+}
+
+/// Places in the order of their ranks, equals as they came. Most ranks differ in a few dozen bits
+/// that stand together: these are sorted with the place behind them, as one word each.
+fn in_order(ranks: &[Rank]) -> Vec<usize> {
+    let first = ranks.first().map_or(0, |rank| rank.0);
+    let differing = ranks.iter().fold(0, |bits, rank| bits | (rank.0 ^ first));
+    let shift = differing.trailing_zeros();
+    let bits = u128::BITS.saturating_sub(differing.leading_zeros() + shift);
+    if differing == 0 {
+        return (0..ranks.len()).collect();
+    }
+    if bits + PLACE_BITS > u64::BITS || ranks.len() > 1 << PLACE_BITS {
+        let mut places: Vec<usize> = (0..ranks.len()).collect();
+        places.sort_by_key(|place| ranks.get(*place));
+        return places;
+    }
+    let word = |rank: &Rank| (((rank.0 & differing) >> shift) as u64) << PLACE_BITS;
+    let mut words: Vec<u64> = ranks.iter().map(word).zip(0..).map(|(rank, at)| rank | at).collect();
+    words.sort_unstable();
+    words.into_iter().map(|word| (word & ((1 << PLACE_BITS) - 1)) as usize).collect()
 }
 
 /// The targets in order.
@@ -185,12 +212,10 @@ pub(super) fn sorted<'k>(
     if let [only] = ranked.as_slice() {
         return vec![only.placed(None)];
     }
-    // What is sorted is small: fifty targets are moved about a few hundred times.
-    let mut places: Vec<(Rank, usize)> = ranked.iter().map(|one| (one.rank, one.index)).collect();
-    places.sort_unstable();
-    let at = |(_, index): &(Rank, usize)| ranked.get(*index);
+    let ranks: Vec<Rank> = ranked.iter().map(|one| one.rank).collect();
     let mut order = Vec::with_capacity(ranked.len());
-    for equals in places.chunk_by(|a, b| a.0 == b.0) {
+    for equals in in_order(&ranks).chunk_by(|a, b| ranks.get(*a) == ranks.get(*b)) {
+        let at = |index: &usize| ranked.get(*index);
         if equals.len() == 1 {
             order.extend(equals.iter().filter_map(at).map(|ranked| ranked.placed(None)));
             continue;

@@ -73,6 +73,16 @@ pub(super) const fn manner(mode: Redirect) -> OnRedirect {
     }
 }
 
+/// What a 3xx of a trunk means by the settings of its account.
+fn redirect_by(settings: &Profile) -> Redirect {
+    settings.call.redirect.unwrap_or(Redirect::Fail)
+}
+
+/// The same in the words of the contract.
+pub(super) fn on_redirect(settings: &Profile) -> OnRedirect {
+    manner(redirect_by(settings))
+}
+
 /// Who redirects.
 #[derive(Clone, Copy)]
 enum By<'a> {
@@ -156,14 +166,8 @@ impl Contact {
 }
 
 impl<'a> Attempt<'a> {
-    /// What a trunk's 3xx means, in the words of the contract.
-    pub(super) fn on_redirect_of(&self, egress: &Egress) -> OnRedirect {
-        manner(self.redirect_of_trunk(egress))
-    }
-
     fn redirect_of_trunk(&self, egress: &Egress) -> Redirect {
-        let settings = self.world.account_settings(egress.account);
-        settings.call.redirect.unwrap_or(Redirect::Fail)
+        redirect_by(self.world.account_settings(egress.account))
     }
 
     fn redirect(&mut self, asked: &RedirectedAsk) -> Result<Plan, Stop> {

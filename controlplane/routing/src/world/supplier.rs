@@ -11,7 +11,9 @@ use crate::joint::JointPlace;
 use crate::limits::SUPPLIED_ROUTES_MAX;
 use crate::tariff::TariffDeck;
 use std::sync::{Arc, OnceLock};
-use strowger_model::{Account, Route, RouteId, TenantId, Trunk, TrunkId};
+use strowger_model::{
+    Account, Barring, Egress, Route, RouteId, Tariff, TariffKind, TenantId, Trunk, TrunkId,
+};
 
 const _: () = assert!(SUPPLIED_ROUTES_MAX.is_power_of_two());
 /// Spreads ids that follow each other over all places.
@@ -27,6 +29,27 @@ pub(crate) struct Supplied<'a> {
     pub(crate) deck: Option<&'a TariffDeck>,
     /// Where that stands among all that are looked up together.
     pub(crate) place: Option<JointPlace>,
+    /// Its price is one line of its tariff, whatever the time, in its account's own currency.
+    pub(crate) is_plain: bool,
+    /// It takes whatever number, from whomever: nothing of that is asked for.
+    pub(crate) is_open: bool,
+}
+
+impl Supplied<'_> {
+    /// With what follows from its rows.
+    fn judged(mut self) -> Self {
+        self.is_plain = self.deck.zip(self.account).is_some_and(|(deck, account)| {
+            let Tariff { kind, currency, .. } = deck.tariff();
+            *kind == TariffKind::Supplier && !deck.is_timed() && *currency == account.currency
+        });
+        self.is_open = self.trunk.egress.as_ref().is_some_and(|egress| {
+            let Egress { barring, partners, test_only, commitment, .. } = egress;
+            let Barring { all, allowed, blocked } = barring;
+            let bars = *all || !allowed.is_empty() || !blocked.is_empty();
+            !bars && partners.is_empty() && !test_only && commitment.is_none()
+        });
+        self
+    }
 }
 
 /// The same, kept.
@@ -37,6 +60,8 @@ struct Supplier {
     account: Option<Arc<Account>>,
     deck: Option<Arc<TariffDeck>>,
     place: Option<JointPlace>,
+    is_plain: bool,
+    is_open: bool,
 }
 
 /// The suppliers of one route, in the order of its targets.
@@ -76,7 +101,9 @@ impl<'a> Suppliers<'a> {
 impl Supplier {
     fn supplied(&self) -> Option<Supplied<'_>> {
         let (account, deck) = (self.account.as_deref(), self.deck.as_deref());
-        self.trunk.as_deref().map(|trunk| Supplied { trunk, account, deck, place: self.place })
+        let Supplier { place, is_plain, is_open, .. } = *self;
+        let trunk = self.trunk.as_deref()?;
+        Some(Supplied { trunk, account, deck, place, is_plain, is_open })
     }
 }
 
@@ -88,7 +115,8 @@ impl World {
         let account = egress.and_then(|egress| self.account(egress.account));
         let deck = egress.and_then(|egress| self.tariff(egress.tariff?));
         let place = egress.and_then(|egress| self.joint.place(egress.tariff?));
-        Some(Supplied { trunk, account, deck, place })
+        let (is_plain, is_open) = (false, false);
+        Some(Supplied { trunk, account, deck, place, is_plain, is_open }.judged())
     }
 
     /// The trunks that a route leads to.
@@ -116,12 +144,15 @@ impl World {
         let egress = trunk.and_then(|trunk| trunk.egress.as_ref());
         let account = egress.and_then(|egress| self.accounts.get(&egress.account));
         let deck = egress.and_then(|egress| self.tariffs.get(&egress.tariff?));
+        let judged = self.supplied(id);
         Supplier {
             id,
             trunk: trunk.cloned(),
             account: account.map(|placed| Arc::clone(&placed.row)),
             deck: deck.cloned(),
-            place: egress.and_then(|egress| self.joint.place(egress.tariff?)),
+            place: judged.and_then(|judged| judged.place),
+            is_plain: judged.is_some_and(|judged| judged.is_plain),
+            is_open: judged.is_some_and(|judged| judged.is_open),
         }
     }
 }

@@ -424,3 +424,22 @@ proptest! {
         prop_assert_eq!(found.net_cost(discount, ms), terms.ok().map(|t| net_cost(&t, ms)));
     }
 }
+
+proptest! {
+    #[test]
+    fn places_are_sorted_by_rank_and_then_as_they_came(
+        // A few dozen bits somewhere, or all of them; few values, so that some are equal.
+        (low, width) in prop_oneof![(0u32..70, 1u32..58), Just((0, 128))],
+        values in prop::collection::vec(prop_oneof![0u128..9, any::<u128>()], 0..64),
+        base in any::<u128>(),
+    ) {
+        let mask = (u128::MAX >> (128 - width)) << low;
+        let ranks: Vec<Rank> = values
+            .iter()
+            .map(|value| Rank(base & !mask | value.rotate_left(low) & mask))
+            .collect();
+        let mut expected: Vec<usize> = (0..ranks.len()).collect();
+        expected.sort_by_key(|at| (ranks[*at], *at));
+        prop_assert_eq!(in_order(&ranks), expected);
+    }
+}
