@@ -40,13 +40,7 @@ impl Office {
             }
             AskBody::Register(_) => {
                 self.counts.registrations += 1;
-                let decision = register(&self.world, &mut self.locations, ask, now, wall_us);
-                self.drain_locations();
-                match decision.tenant {
-                    Some(_) => self.guard.forgive(ask.hints.source.ip()),
-                    None => self.note_stranger(ask, &decision.verdict, (now, wall_us)),
-                }
-                decision.verdict.into_answer(ask.id)
+                self.register(ask, (now, wall_us))
             }
             AskBody::Extend(extend) => {
                 self.counts.extensions += 1;
@@ -86,13 +80,22 @@ impl Office {
             }
             AskBody::App(_) => {
                 self.counts.others += 1;
-                let refuse = Refusal::NotSupported.refuse(false, Octets::default());
-                Some(Answer { ask: ask.id, body: AnswerBody::Refuse(refuse) })
+                Some(refused(ask, Refusal::NotSupported))
             }
         };
         if let Some(answer) = answer {
             self.out.push_back(Output::Down(Down::Answer(Box::new(answer))));
         }
+    }
+
+    fn register(&mut self, ask: &Ask, (now, wall_us): (Tick, i64)) -> Option<Answer> {
+        let decision = register(&self.world, &mut self.locations, ask, now, wall_us);
+        self.drain_locations();
+        match decision.tenant {
+            Some(_) => self.guard.forgive(ask.hints.source.ip()),
+            None => self.note_stranger(ask, &decision.verdict, (now, wall_us)),
+        }
+        decision.verdict.into_answer(ask.id)
     }
 
     /// Asked again while it waits, it is answered once.
@@ -115,8 +118,7 @@ impl Office {
             Ok((call, by)) => self.decide_call(&call, Some(by), times),
             Err(refusal) => {
                 self.counts.refused += 1;
-                let refuse = refusal.refuse(false, Octets::default());
-                Some(Answer { ask: ask.id, body: AnswerBody::Refuse(refuse) })
+                Some(refused(ask, refusal))
             }
         }
     }
@@ -135,8 +137,7 @@ impl Office {
             }
             Err(refusal) => {
                 self.counts.refused += 1;
-                let refuse = refusal.refuse(false, Octets::default());
-                Some(Answer { ask: ask.id, body: AnswerBody::Refuse(refuse) })
+                Some(refused(ask, refusal))
             }
         }
     }
@@ -347,4 +348,10 @@ impl Office {
         }
         granted
     }
+}
+
+/// A refusal before anything is known of who asks: it leaves no record.
+fn refused(ask: &Ask, refusal: Refusal) -> Answer {
+    let refuse = refusal.refuse(false, Octets::default());
+    Answer { ask: ask.id, body: AnswerBody::Refuse(refuse) }
 }
