@@ -77,7 +77,7 @@ pub(crate) async fn recall_shared(
     Ok(())
 }
 
-/// Learns at boot what came from addresses in the windows of now, where calls by address are capped.
+/// Learns at boot what came from addresses in the windows of now, where such calls are capped.
 ///
 /// # Errors
 /// [`StoreError`].

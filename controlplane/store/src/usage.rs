@@ -81,8 +81,8 @@ impl Bulk {
     }
 }
 
-/// How long a record's call talked, and who made it. As statistics have it, talk of more than thirty
-/// days is none.
+/// How long a record's call talked, and who made it; no more than thirty days count, as in
+/// statistics.
 fn talk_of(record: &Cdr) -> Option<(AccountId, i64)> {
     record.times.answered_us?;
     let ms = i64::try_from(record.times.talk_ms.min(TALK_MS_MAX)).ok().filter(|ms| *ms > 0)?;
@@ -123,7 +123,8 @@ impl Reader {
         from_us: i64,
     ) -> Result<Vec<AddressUse>, StoreError> {
         let sql = "SELECT caller_account_id, source, CAST(COUNT(*) AS BIGINT) AS calls, \
-             CAST(SUM(CASE WHEN answered_us IS NULL THEN 0 ELSE talk_ms END) AS BIGINT) AS talk_ms, \
+             CAST(SUM(CASE WHEN answered_us IS NULL THEN 0 ELSE talk_ms END) AS BIGINT) \
+             AS talk_ms, \
              CAST(SUM(COALESCE(customer_gross, 0)) AS BIGINT) AS cost FROM cdrs \
              WHERE tenant_id = $1 AND ended_us >= $2 AND started_us >= $2 AND part = 0 \
              AND source IS NOT NULL AND caller_account_id IS NOT NULL \

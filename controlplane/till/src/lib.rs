@@ -47,8 +47,8 @@
 //! records are settled. Whose day or month has talked as long as it may is admitted no more; a call
 //! that runs is not cut.
 //!
-//! **Addresses.** Calls from one address, their talk and their cost may be capped within a window of
-//! time ([`WindowAsk`]): see `window.rs`.
+//! **Addresses.** Calls from one address, their talk and their cost may be capped within a window
+//! of time ([`WindowAsk`]): see `window.rs`.
 //!
 //! **A tenant's whole.** What all accounts of a tenant spend together may be limited in the same
 //! way ([`Event::Tenant`]). Where several payers of one call count in it, each may take its share

@@ -101,7 +101,8 @@ fn radius_server() -> Value {
 fn price_rule() -> Value {
     json!({
         "tenant": "1", "name": "evenings", "priority": -3, "organization": "1",
-        "callers": ["4421"], "called": ["33"], "times": ["18:00-08:00"],
+        "callers": ["4421"], "called": ["33"], "trunks": ["1"], "tech_prefixes": ["99"],
+        "times": ["18:00-08:00"],
         "except_times": ["holiday"], "from": "2026-01-01T00:00:00.000000Z",
         "until": "2027-01-01T00:00:00.000000Z",
     })

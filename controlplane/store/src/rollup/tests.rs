@@ -211,13 +211,13 @@ fn numbers_stand_for_digits_and_currencies() {
     }
 }
 
-/// What the figures of core 13.2 are made of: a success is as long as the threshold says (ASRB), ACT
-/// is from the beginning to the answer of those that were answered, the delay to ringing is of those
-/// that rang, and CCC is all of the time that calls took.
+/// What the figures of core 13.2 are made of: a success is as long as the threshold says (ASRB),
+/// ACT is from the beginning to the answer of those that were answered, the delay to ringing is of
+/// those that rang, and CCC is all of the time that calls took.
 #[test]
 fn each_figure_counts_what_core_13_2_says() {
-    // Milliseconds to ringing, to the answer and of talk; answered, rang, set-up, ringing, held, and
-    // how many of the seven thresholds the talk passes.
+    // Milliseconds to ringing, to the answer and of talk; answered, rang, set-up, ringing, held,
+    // and how many of the seven thresholds the talk passes.
     for (rings, answers, talk_ms, expect) in [
         (None, None, 0, [0, 0, 0, 0, 9_000, 0]),
         (Some(2_000), None, 0, [0, 1, 0, 2_000, 9_000, 0]),

@@ -21,7 +21,14 @@ fn filled(cube: Cube) -> String {
         Cube::Tenant => (1, 1),
         Cube::Classes => (1, CLASSES),
         Cube::AccountClasses | Cube::EgressClasses => (SUBJECTS, CLASSES),
-        _ => (SUBJECTS, 1),
+        Cube::Account
+        | Cube::Ingress
+        | Cube::Egress
+        | Cube::AccountDay
+        | Cube::IngressDay
+        | Cube::EgressDay
+        | Cube::DirectionDay
+        | Cube::DirectionMonth => (SUBJECTS, 1),
     };
     let each = subjects * classes;
     let ones = vec!["1"; MEASURES.len()].join(", ");

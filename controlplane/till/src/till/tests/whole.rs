@@ -95,15 +95,7 @@ fn a_tenant_s_spending_is_what_the_database_says_of_its_accounts() {
     assert_eq!(desk.whole(), (70_000_000, 0));
     // A record of a call whose hold was never here counts as well.
     let lines = vec![Line { key: key(3), charge: Amount(29_000_000) }];
-    let settle = Settle {
-        hold: HoldId(9),
-        lines,
-        talks: vec![],
-        window: None,
-        free: None,
-        packet: None,
-        at_us: 7,
-    };
+    let settle = Settle { lines, at_us: 7, ..end(9, 0) };
     assert_eq!(desk.tell(Event::Replay(settle)), "");
     assert_eq!(desk.whole(), (99_000_000, 0));
     assert_eq!(desk.call(1, &[3], 0), "refused 1: tenant 1 has spent");
@@ -303,15 +295,7 @@ impl World {
                 };
                 let lines = call.levels.iter().map(line).collect();
                 *self.used.entry(call.day).or_default() += World::cost(&call, ms);
-                let settle = Settle {
-                    hold: HoldId(id),
-                    lines,
-                    talks: vec![],
-                    window: None,
-                    free: None,
-                    packet: None,
-                    at_us: 0,
-                };
+                let settle = Settle { lines, ..end(id, 0) };
                 self.desk.till.handle(Event::Settle(settle), now);
             }
             Step::Limit(day, month) => {
