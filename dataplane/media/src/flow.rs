@@ -6,7 +6,6 @@ use crate::datagram::{Datagram, Drop, Drops};
 use crate::limits::{FLOW_WINDOW_SHIFT, RELATCH_SILENCE_MS, RTCP_RELATCH_SILENCE_MS};
 use crate::ports::LocalPort;
 use crate::reception::{Arrival, Reception};
-use crate::relay::Away;
 use crate::remote::{Remote, Source};
 use core::net::SocketAddr;
 use core::num::NonZeroU32;
@@ -27,8 +26,6 @@ pub struct Flow {
     pub(crate) rate: Rate,
     /// Whether SRTP of the party ends at this port: what arrives is opened, what leaves is sealed.
     pub(crate) is_guarded: bool,
-    /// Whether somebody else relays it meanwhile.
-    pub(crate) away: Away,
     /// The port of the other side, where packets leave from; `None` when it has none for RTCP.
     pub(crate) out: Option<LocalPort>,
     pub(crate) remote: Remote,
@@ -90,9 +87,8 @@ impl Flow {
         (clock_hz, rate): (NonZeroU32, Rate),
     ) -> Flow {
         let (reception, drops) = (Reception::new(clock_hz), Drops::default());
-        let (is_heard, is_guarded, away) = (false, false, Away::new(Tick(0)));
-        let is_open = true;
-        Flow { format, is_open, is_heard, rate, is_guarded, away, out, remote, reception, drops }
+        let (is_heard, is_guarded) = (false, false);
+        Flow { format, is_open: true, is_heard, rate, is_guarded, out, remote, reception, drops }
     }
 
     /// What was counted so far, for whoever relays it from here on.

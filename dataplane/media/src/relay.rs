@@ -21,7 +21,7 @@ mod burst;
 #[cfg(test)]
 mod size;
 mod watch;
-pub(crate) use away::Away;
+use away::Away;
 pub use away::{Back, Carriage, Offer};
 use watch::Watch;
 
@@ -205,6 +205,8 @@ pub struct Relay {
     hearings: Box<[Hearing]>,
     /// What each local port carried around an answer.
     ears: Box<[Ear]>,
+    /// Whether the flow of each local port is relayed by somebody else.
+    aways: Box<[Away]>,
     rate: Rate,
     /// Keys of local ports.
     guards: Guards,
@@ -265,6 +267,7 @@ impl Relay {
             slots: vec![Slot::Closed; config.space.len()].into_boxed_slice(),
             hearings: vec![Hearing::default(); config.space.len()].into_boxed_slice(),
             ears: vec![Ear::new(Tick(0)); config.space.len()].into_boxed_slice(),
+            aways: vec![Away::new(Tick(0)); config.space.len()].into_boxed_slice(),
             rate: Rate::new(config.flow_packets_max),
             guards: Guards::new(config.space.len()),
             pairs: (0..pairs_max).map(place).collect(),
@@ -329,7 +332,9 @@ impl Relay {
             flow.format = peer.format(carried);
             flow.remote.update(peer.remote, peer.nat, peer.strict);
             flow.reception.set_clock(peer.clock());
-            flow.away.disturb(now);
+        }
+        if let Some(away) = self.aways.get_mut(end.rtp.index()) {
+            away.disturb(now);
         }
         if let Some(flow) = end.rtcp.and_then(|port| self.flow_mut(port)) {
             flow.remote.update(peer.rtcp_remote, peer.nat, peer.strict);
@@ -460,10 +465,12 @@ impl Relay {
         // What is encrypted, or no speech, is not listened to.
         media.is_heard = carried == Carried::Rtp;
         media.is_guarded = carried != Carried::Opaque && self.guards.has(own.rtp);
-        media.away = Away::new(now);
         self.set_slot(own.rtp, Slot::Open(media));
         if let Some(ear) = self.ears.get_mut(own.rtp.index()) {
             *ear = Ear::new(now);
+        }
+        if let Some(away) = self.aways.get_mut(own.rtp.index()) {
+            *away = Away::new(now);
         }
         if let Some(port) = own.rtcp {
             let format = Format::Rtcp { is_clear: carried == Carried::Rtp };

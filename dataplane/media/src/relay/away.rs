@@ -20,7 +20,7 @@ use strowger_wire::demux::Kind;
 
 /// Whether a flow is away, and when it may go again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Away {
+pub(super) struct Away {
     is_away: bool,
     /// How often its packets have brought it back, lately.
     tries: u8,
@@ -74,7 +74,7 @@ pub struct Carriage {
 }
 
 impl Away {
-    pub(crate) const fn new(now: Tick) -> Away {
+    pub(super) const fn new(now: Tick) -> Away {
         Away { is_away: false, tries: 0, since: now }
     }
 
@@ -107,7 +107,7 @@ impl Relay {
     #[inline]
     #[must_use]
     pub fn is_away(&self, at: LocalPort) -> bool {
-        self.flow(at).is_some_and(|flow| flow.away.is_away)
+        self.aways.get(at.index()).is_some_and(|away| away.is_away)
     }
 
     /// The RTP ports of a pair.
@@ -121,7 +121,8 @@ impl Relay {
     pub fn offer(&self, at: LocalPort, now: Tick) -> Option<Offer> {
         let flow = self.flow(at)?;
         let speaks = flow.reception.packets() > 0 && !flow.reception.is_silent(SPEAKS_MS, now);
-        let may_go = !flow.away.is_away && flow.away.is_calm(now) && speaks;
+        let away = self.aways.get(at.index())?;
+        let may_go = !away.is_away && away.is_calm(now) && speaks;
         may_go.then(|| self.way(at))?
     }
 
@@ -149,15 +150,16 @@ impl Relay {
 
     /// The flow of a port is away from now on.
     pub fn given(&mut self, at: LocalPort, now: Tick) {
-        let Some(flow) = self.flow_mut(at) else { return };
-        flow.away = Away { is_away: true, since: now, ..flow.away };
+        let Some(away) = self.aways.get_mut(at.index()) else { return };
+        *away = Away { is_away: true, since: now, ..*away };
         self.carriage.given += 1;
         self.carriage.now += 1;
     }
 
     /// Takes over what a flow that is away has carried by now.
     pub fn absorb(&mut self, at: LocalPort, tally: &Tally) {
-        let Some(flow) = self.flow_mut(at).filter(|flow| flow.away.is_away) else { return };
+        let is_away = self.is_away(at);
+        let Some(flow) = self.flow_mut(at).filter(|_| is_away) else { return };
         let before = flow.tally();
         flow.absorb(tally);
         self.carriage.packets += tally.packets.saturating_sub(before.packets);
@@ -172,8 +174,8 @@ impl Relay {
         if let Some(tally) = tally {
             self.absorb(at, tally);
         }
-        if let Some(flow) = self.flow_mut(at) {
-            flow.away.come_back(back, now);
+        if let Some(away) = self.aways.get_mut(at.index()) {
+            away.come_back(back, now);
         }
         self.carriage.now = self.carriage.now.saturating_sub(1);
         self.carriage.strayed += u64::from(back == Back::Strayed);
@@ -181,14 +183,17 @@ impl Relay {
 
     /// A flow was away when this life began: its source is the one that was said then.
     pub fn take_up(&mut self, at: LocalPort, from: SocketAddr, tally: &Tally, now: Tick) -> bool {
-        let Some(flow) = self.flow_mut(at) else { return false };
-        if !matches!(flow.format, Format::Rtp { .. }) || flow.is_guarded || flow.away.is_away {
+        let is_away = self.is_away(at);
+        let Some(flow) = self.flow_mut(at).filter(|_| !is_away) else { return false };
+        if !matches!(flow.format, Format::Rtp { .. }) || flow.is_guarded {
             return false;
         }
         flow.remote.settle(from);
         flow.is_heard = false;
-        flow.away = Away { is_away: true, tries: 0, since: now };
         flow.absorb(tally);
+        if let Some(away) = self.aways.get_mut(at.index()) {
+            *away = Away { is_away: true, tries: 0, since: now };
+        }
         self.carriage.now += 1;
         true
     }
@@ -239,7 +244,10 @@ impl Relay {
 
     /// A pair that is closed is not away.
     pub(super) fn forget_away(&mut self, at: LocalPort) {
-        self.carriage.now = self.carriage.now.saturating_sub(u64::from(self.is_away(at)));
+        if let Some(away) = self.aways.get_mut(at.index()).filter(|away| away.is_away) {
+            away.is_away = false;
+            self.carriage.now = self.carriage.now.saturating_sub(1);
+        }
     }
 }
 

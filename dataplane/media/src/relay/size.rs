@@ -1,6 +1,6 @@
 //! Bytes of what each local port and each pair takes: growth is a decision.
 
-use super::{PairSlot, Slot};
+use super::{Away, PairSlot, Slot};
 use crate::Flow;
 use crate::ear::Ear;
 use crate::hearing::Hearing;
@@ -12,6 +12,7 @@ fn sizes_are_known() {
         ("a port", size_of::<Slot>(), 272),
         ("what RTCP tells at a port", size_of::<Hearing>(), 64),
         ("what is heard around an answer", size_of::<Ear>(), 128),
+        ("whether a flow is away", size_of::<Away>(), 16),
         ("a pair", size_of::<PairSlot>(), 96),
     ];
     let grown = known.into_iter().filter(|(_, bytes, golden)| bytes != golden);

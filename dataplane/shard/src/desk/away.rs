@@ -47,8 +47,9 @@ impl MediaDesk {
                 let _of_nobody = io.take_back(port);
             }
         }
-        let pairs: Vec<PairId> = self.joints.keys().copied().collect();
-        for at in pairs.into_iter().filter_map(|pair| self.relay.media_ports(pair)).flatten() {
+        let ports = self.joints.keys().filter_map(|pair| self.relay.media_ports(*pair)).flatten();
+        let ports: Vec<LocalPort> = ports.collect();
+        for at in ports {
             // Its answer was in the former life.
             self.relay.hush(at);
             if self.relay.is_away(at) && !self.is_as_given(io, at) {
@@ -134,3 +135,6 @@ pub(crate) fn come_up<I: Io>(
         relay.bring_back(at, tally.as_ref(), Back::Strayed, now);
     }
 }
+
+#[cfg(test)]
+mod tests;

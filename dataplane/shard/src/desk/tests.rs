@@ -2,15 +2,19 @@
 
 use super::*;
 use strowger_call::{Resources, Role};
-use strowger_link::SlotRef;
 use strowger_link::codec::decode;
+use strowger_link::{SlotRef, Tally};
 use strowger_port::net::{
-    MediaBurst, OpenError, SendResult, SipDatagram, SipFailure, SipPath, Woke,
+    MediaBurst, Offload, OpenError, SendResult, SipDatagram, SipFailure, SipPath, Woke,
 };
 
-/// A system that opens whatever it is asked to, and notes it.
+/// A system that opens whatever it is asked to, and notes it; and whose kernel relays, if it has
+/// one.
 #[derive(Default)]
-pub(super) struct Opened(BTreeSet<MediaPort>);
+pub(super) struct Opened(BTreeSet<MediaPort>, pub(super) Option<Kernel>);
+
+/// What a program of the kernel was given.
+pub(super) type Kernel = BTreeMap<MediaPort, (Offload, Tally)>;
 
 impl Io for Opened {
     fn now(&self) -> Tick {
@@ -44,6 +48,37 @@ impl Io for Opened {
 
     fn close_media(&mut self, port: MediaPort) {
         assert!(self.0.remove(&port), "was not open");
+    }
+
+    fn offloads(&self) -> bool {
+        self.1.is_some()
+    }
+
+    fn offload(&mut self, port: MediaPort, offload: &Offload, tally: &Tally) -> bool {
+        let kernel = self.1.as_mut().unwrap();
+        assert!(kernel.insert(port, (*offload, *tally)).is_none(), "given twice");
+        true
+    }
+
+    fn look_after(&mut self, port: MediaPort) -> bool {
+        // Who is far away from here has another way by now.
+        self.given(port).is_some_and(|given| given.to.port() != 1)
+    }
+
+    fn carried(&self, port: MediaPort) -> Option<Tally> {
+        self.1.as_ref()?.get(&port).map(|(_, tally)| *tally)
+    }
+
+    fn given(&self, port: MediaPort) -> Option<Offload> {
+        self.1.as_ref()?.get(&port).map(|(given, _)| *given)
+    }
+
+    fn take_back(&mut self, port: MediaPort) -> Option<Tally> {
+        self.1.as_mut()?.remove(&port).map(|(_, tally)| tally)
+    }
+
+    fn ports_away(&self, sink: impl FnMut(MediaPort)) {
+        self.1.iter().flat_map(BTreeMap::keys).copied().for_each(sink);
     }
 
     fn recv_media(&mut self, _: &mut MediaBurst) -> usize {

@@ -244,7 +244,7 @@ fn a_flow_whose_packets_come_up_stays_ever_longer() {
     assert_eq!(call.relay.carriage().strayed, 9);
     // One that was on its way when the flow went is no sign of unrest, and a long time is one of
     // rest.
-    let tries = |call: &Call| call.relay.flow(at).unwrap().away.tries;
+    let tries = |call: &Call| call.relay.aways[at.index()].tries;
     call.relay.given(at, call.now);
     call.relay.bring_back(at, None, Back::Strayed, call.now);
     assert_eq!(tries(&call), TRIES_MAX);
