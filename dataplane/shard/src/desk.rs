@@ -10,6 +10,8 @@
 //! first media address of that family: it says itself what it can reach. The two sides of a call
 //! need not be of one family; the relay goes between them.
 
+mod association;
+mod dtls;
 mod frozen;
 mod report;
 mod secret;
@@ -18,6 +20,8 @@ mod size;
 mod sound;
 
 use crate::gauge::Gauges;
+use association::Associations;
+pub use association::{Dtls, Step};
 use core::fmt;
 pub(crate) use frozen::FrozenMedia;
 use secret::{Secret, Telling};
@@ -107,6 +111,10 @@ pub(crate) struct MediaDesk {
     maker: KeyMaker,
     /// Whose the ports with keys are.
     guarded: BTreeMap<LocalPort, LegId>,
+    /// Keys by DTLS; `None` = there are none.
+    associations: Option<Box<Associations>>,
+    /// Ports whose party has shown where it is, to be looked at.
+    shown: Vec<LocalPort>,
 }
 
 #[derive(Debug)]
@@ -185,6 +193,8 @@ impl MediaDesk {
             round: Round::default(),
             maker: KeyMaker::new(&config.secret.0)?,
             guarded: BTreeMap::new(),
+            associations: None,
+            shown: Vec::new(),
         })
     }
 
@@ -230,11 +240,22 @@ impl MediaDesk {
     /// When [`MediaDesk::handle_timeout`] is due.
     #[must_use]
     pub(crate) fn poll_timeout(&self) -> Option<Tick> {
-        self.relay.poll_timeout()
+        let dtls = self.associations.as_ref().and_then(|all| match all.has_strangers() {
+            true => Some(Tick(0)),
+            false => all.poll_timeout(),
+        });
+        [self.relay.poll_timeout(), dtls].into_iter().flatten().min()
     }
 
-    /// Looks for silent sides; calls `silent` for each leg that has to be ended for it.
+    /// Looks for silent sides, and for parties that are not who they say; calls `silent` for each
+    /// leg that has to be ended for it.
     pub(crate) fn handle_timeout(&mut self, now: Tick, mut silent: impl FnMut(LegId)) {
+        if let Some(associations) = &mut self.associations {
+            associations.handle_timeout(now);
+            while let Some(leg) = associations.poll_stranger() {
+                silent(leg);
+            }
+        }
         self.relay.handle_timeout(now);
         while let Some(event) = self.relay.poll_output() {
             let MediaEvent::Silent { pair, side } = event;
@@ -333,8 +354,27 @@ impl MediaDesk {
     fn keep_said(&mut self, leg: LegId, body: &[u8]) {
         let media = self.leg(leg);
         media.said.clear();
-        media.said.extend_from_slice(body);
+        match media.lines.iter().filter_map(|line| line.terms).any(is_browsers) {
+            true => lean(body, &mut media.said),
+            false => media.said.extend_from_slice(body),
+        }
         self.touched.insert(leg);
+    }
+}
+
+/// Whether a media line is one that browsers speak.
+fn is_browsers(terms: Terms) -> bool {
+    terms.transport == Transport::DtlsSrtp
+}
+
+/// A description without what browsers say at length and nobody needs again: where they are is
+/// found out by ICE, and their sources by what they send.
+fn lean(body: &[u8], out: &mut Vec<u8>) {
+    const LONG: [&[u8]; 3] = [b"a=candidate:", b"a=ssrc:", b"a=ssrc-group:"];
+    for line in body.split_inclusive(|octet| *octet == b'\n') {
+        if !LONG.iter().any(|name| line.starts_with(name)) {
+            out.extend_from_slice(line);
+        }
     }
 }
 
@@ -395,7 +435,7 @@ impl LegMedia {
 fn carried(terms: &Terms, ends_here: bool) -> Option<Carried> {
     match terms.transport {
         Transport::Rtp => Some(Carried::Rtp),
-        Transport::Srtp if ends_here => Some(Carried::Rtp),
+        Transport::Srtp | Transport::DtlsSrtp if ends_here => Some(Carried::Rtp),
         Transport::Srtp | Transport::DtlsSrtp => Some(Carried::Srtp),
         Transport::Udptl => Some(Carried::Opaque),
         Transport::Other => None,
@@ -640,12 +680,14 @@ impl<I: Io> Resources for Desk<'_, I> {
         let session = &mut self.media.leg(to).session;
         let body = session.relay(&theirs, &plan).map_err(|_| NOT_ACCEPTABLE)?.to_vec();
         if telling.is_some() && role == Role::Answer {
-            self.media.guard(from);
-            self.media.guard(to);
+            self.media.guard(from, self.now);
+            self.media.guard(to, self.now);
             self.media.touched.insert(to);
         }
         if self.media.legs.get(&from).is_some_and(|m| m.peer == Some(to)) {
             self.settle(from, to);
+            self.begin_dtls(from);
+            self.begin_dtls(to);
         }
         Ok(Body::sdp(body))
     }
@@ -676,6 +718,8 @@ impl<I: Io> Resources for Desk<'_, I> {
         self.media.leg(a).peer = Some(b);
         self.media.leg(b).peer = Some(a);
         self.settle(a, b);
+        self.begin_dtls(a);
+        self.begin_dtls(b);
     }
 
     fn answered(&mut self, a: LegId, b: LegId) {
