@@ -156,7 +156,7 @@ fn step(job: Job) -> Done {
         done.fault.get_or_insert(Fault::Failed);
     }
     if done.fault.is_some() {
-        return Done { association: None, due: None, keys: None, ..done }
+        return Done { association: None, due: None, keys: None, ..done };
     }
     if association.is_proven && association.is_connected {
         done.keys = association.keys.take();

@@ -35,8 +35,7 @@ impl Fingerprint {
     pub fn parse(value: &[u8]) -> Option<Fingerprint> {
         let space = value.iter().position(|octet| *octet == b' ')?;
         let (name, rest) = value.split_at_checked(space)?;
-        let known =
-            FUNCTIONS.iter().find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name));
+        let known = FUNCTIONS.iter().find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name));
         let (name, algorithm) = known?;
         let mut sum = [0; SUM_LEN_MAX];
         let mut octets = rest.trim_ascii().split(|octet| *octet == b':');

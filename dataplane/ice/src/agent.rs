@@ -67,7 +67,7 @@ impl Agent {
 
     /// The agent where a former life of it had chosen an address.
     #[must_use]
-    pub const fn at(self, chosen: Option<SocketAddr>) -> Agent {
+    pub fn at(self, chosen: Option<SocketAddr>) -> Agent {
         Agent { chosen, ..self }
     }
 

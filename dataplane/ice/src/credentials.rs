@@ -22,9 +22,8 @@ impl Credentials {
     pub fn from_chance(chance: &[u8; CHANCE_LEN]) -> Credentials {
         let mut letters = chance.chunks(3).flat_map(|group| {
             let bits = group.iter().fold(0u32, |bits, octet| bits << 8 | u32::from(*octet));
-            [18, 12, 6, 0].map(|shift| {
-                LETTERS.get((bits >> shift & 63) as usize).copied().unwrap_or(b'A')
-            })
+            [18, 12, 6, 0]
+                .map(|shift| LETTERS.get((bits >> shift & 63) as usize).copied().unwrap_or(b'A'))
         });
         let mut ufrag = [b'A'; OWN_UFRAG_LEN];
         let mut pwd = Zeroizing::new([b'A'; OWN_PWD_LEN]);

@@ -14,8 +14,8 @@
 //! *Where to start:* [`Agent`].
 
 mod agent;
-mod credentials;
 mod crc;
+mod credentials;
 pub mod limits;
 mod reply;
 mod stun;

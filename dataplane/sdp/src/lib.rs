@@ -35,16 +35,16 @@ mod voice;
 
 pub mod limits;
 
-pub use codec::Codec;
 pub use attribute::Setup;
+pub use codec::Codec;
 pub use description::{Connection, Description, Host, Media, Origin};
 pub use direction::Direction;
 pub use error::{Error, Reason};
+pub use keyed::{DtlsForm, Keyed};
 pub use line::Line;
 pub use negotiation::{Agreed, Mismatch, Party, agree, check_reoffer, transports_fit};
 pub use own::{AnswerError, Answered, OwnMedia};
 pub use payload::PayloadTypes;
-pub use keyed::{DtlsForm, Keyed};
 pub use relay::{Place, Policy, RelayError, RelayPlan};
 pub use session::LocalSession;
 pub use terms::{MediaKind, Target, Terms, Transport};

@@ -137,8 +137,9 @@ fn write_media(
                 connection.write(out);
                 let attribute = Attribute::parse(line.value());
                 let replaced = held && crate::Direction::parse(attribute.name).is_some();
-                let dropped =
-                    replaced || keyed.drops(&attribute, is_browser) || is_dropped(&attribute, plan.policy);
+                let dropped = replaced
+                    || keyed.drops(&attribute, is_browser)
+                    || is_dropped(&attribute, plan.policy);
                 if kind != b'a' || !dropped {
                     write_kept(out, line);
                 }

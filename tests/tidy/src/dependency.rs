@@ -53,11 +53,12 @@ const RULES: [Rule; 34] = [
     ),
     ("tuning", "strowger-tuning", &[]),
 ];
-const DATAPLANE: &[&str] =
-    &["wire", "sdp", "srtp", "ice", "dtls", "link", "leg", "sip", "stream", "media", "call", "port"];
+const DATAPLANE: &[&str] = &[
+    "wire", "sdp", "srtp", "ice", "dtls", "link", "leg", "sip", "stream", "media", "call", "port",
+];
 const SWITCHD: &[&str] = &[
-    "shard", "dtls", "wire", "sdp", "link", "leg", "sip", "stream", "media", "call", "port", "path",
-    "tuning",
+    "shard", "dtls", "wire", "sdp", "link", "leg", "sip", "stream", "media", "call", "port",
+    "path", "tuning",
 ];
 const ROUTING: &[&str] = &["model", "link", "locate", "billing", "numbering", "condition", "list"];
 const OFFICE: &[&str] = &["model", "routing", "billing", "till", "link"];

@@ -56,8 +56,7 @@ fn the_vectors_of_rfc_5769() {
 fn an_answer_is_written_as_it_is_read() {
     let request = request();
     let mut room = [0xff; 200];
-    let mut reply =
-        Reply::to(&mut room, kind::BINDING_SUCCESS, &Message::parse(&request).unwrap());
+    let mut reply = Reply::to(&mut room, kind::BINDING_SUCCESS, &Message::parse(&request).unwrap());
     reply.mapped("192.0.2.1:32853".parse().unwrap());
     reply.sign(PWD);
     reply.fingerprint();

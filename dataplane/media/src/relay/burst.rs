@@ -119,11 +119,13 @@ impl Relay {
         if check.is_chosen {
             self.follow(at, from);
         }
-        match self.slots.get_mut(at.index()) {
-            Some(Slot::Open(flow)) if !flow.rate.admits(now) => {
-                Err(self.count_drop(datagram, Drop::Flood))
-            }
-            Some(Slot::Open(_) | Slot::Closed) | None => Ok(Verdict::Send { from: at, to: from }),
+        let is_flood = match self.slots.get_mut(at.index()) {
+            Some(Slot::Open(flow)) => !flow.rate.admits(now),
+            Some(Slot::Closed) | None => true,
+        };
+        match is_flood {
+            true => Err(self.count_drop(datagram, Drop::Flood)),
+            false => Ok(Verdict::Send { from: at, to: from }),
         }
     }
 

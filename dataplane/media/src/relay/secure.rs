@@ -61,3 +61,6 @@ impl Relay {
         self.guards.note_due(port);
     }
 }
+
+#[cfg(test)]
+mod tests;

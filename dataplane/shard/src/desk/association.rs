@@ -199,7 +199,8 @@ impl Associations {
         {
             let Some(port) = self.away.remove(&id) else { continue };
             let held = self.of.get_mut(&port);
-            let Some(held) = held.filter(|held| matches!(held.place, Place::Away(own) if own == id))
+            let Some(held) =
+                held.filter(|held| matches!(held.place, Place::Away(own) if own == id))
             else {
                 continue;
             };
@@ -339,8 +340,10 @@ impl<I: Io> Desk<'_, I> {
     pub(super) fn begin_dtls(&mut self, leg: strowger_link::LegId) {
         let media = self.media.legs.get(&leg);
         let ports = media.into_iter().flat_map(|media| &media.lines);
-        let ports: Vec<LocalPort> =
-            ports.filter(|line| line.has_secret()).filter_map(|line| Some(line.ports?.rtp)).collect();
+        let ports: Vec<LocalPort> = ports
+            .filter(|line| line.has_secret())
+            .filter_map(|line| Some(line.ports?.rtp))
+            .collect();
         for port in ports {
             self.media.reached(port, self.now);
         }

@@ -11,14 +11,14 @@
 //! file that only this user reads, who could read the keys in our memory as well.
 
 use super::secret::Told;
-use super::{dtls, Desk, LegMedia, Line, MediaDesk, NO_PORTS, terms_of};
+use super::{Desk, LegMedia, Line, MediaDesk, NO_PORTS, dtls, terms_of};
 use core::fmt;
 use std::net::{IpAddr, SocketAddr};
 use strowger_ice::Credentials;
 use strowger_link::codec::{Malformed, Octets, Reader, Wire, put_list_of, put_octets_of};
 use strowger_link::{Cause, LegId, MediaPolicy, wire_struct};
-use strowger_media::{GuardMarks, Keys};
 use strowger_media::ports::PortPair;
+use strowger_media::{GuardMarks, Keys};
 use strowger_port::net::Io;
 use strowger_sdp::limits::MEDIA_MAX;
 use strowger_sdp::{Description, LocalSession};
@@ -218,8 +218,9 @@ fn thawed_dtls(frozen: &FrozenDtls) -> Option<dtls::Line> {
         [ours, theirs] => Some(Keys { ours: ours.0.clone(), theirs: theirs.0.clone() }),
         _ => None,
     };
-    let (is_active, chosen) = (frozen.is_active, frozen.chosen);
-    Some(dtls::Line { is_active, keys, chosen, ..dtls::Line::with(credentials) })
+    let mut line = dtls::Line::with(credentials);
+    (line.is_active, line.keys, line.chosen) = (frozen.is_active, keys, frozen.chosen);
+    Some(line)
 }
 
 impl MediaDesk {

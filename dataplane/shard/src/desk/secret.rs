@@ -20,8 +20,8 @@
 use super::dtls::{self, Shown};
 use super::{Line, MediaDesk, NOT_ACCEPTABLE, grow};
 use core::fmt;
-use strowger_call::Role;
 use std::sync::Arc;
+use strowger_call::Role;
 use strowger_dtls::{Identity, Start};
 use strowger_link::{Cause, LegId, MediaPolicy, Srtp, Tick};
 use strowger_media::Keys;

@@ -49,7 +49,8 @@ impl<'a> Request<'a> {
     /// Replaces `out` by the answer to a request from `source`.
     pub(super) fn answer(&self, source: SocketAddr, out: &mut Vec<u8>) {
         let strange = self.0.attributes().filter(|a| !a.is_optional() && !INERT.contains(&a.kind));
-        let unknown: Vec<u8> = strange.take(UNKNOWN_MAX).flat_map(|a| a.kind.to_be_bytes()).collect();
+        let unknown: Vec<u8> =
+            strange.take(UNKNOWN_MAX).flat_map(|a| a.kind.to_be_bytes()).collect();
         out.clear();
         out.resize(ANSWER_LEN_MAX, 0);
         let len = if unknown.is_empty() {
