@@ -227,7 +227,7 @@ impl<'a> Attempt<'a> {
             return;
         }
         let may = !self.is_emergency && !self.hides_address();
-        let source = self.ask.hints.source;
+        let (source, transport) = (self.ask.hints.source, self.ask.hints.transport);
         let (mut direct, mut fixed, mut relayed) = (0i64, 0i64, 0i64);
         for branch in go.stages.iter_mut().flat_map(|stage| &mut stage.branches) {
             let path = merged(own, self.far_path(branch));
@@ -241,7 +241,8 @@ impl<'a> Attempt<'a> {
             };
             let plain = !branch.anonymous && !branch.record && branch.app.is_none();
             let one_family = branch.target.address.is_ipv4() == source.is_ipv4();
-            let ours = needs_keys(go.media.srtp, branch.media.srtp);
+            let ours = needs_keys(go.media.srtp, branch.media.srtp)
+                || srtp_by(transport, go.media.srtp) != go.media.srtp;
             if may && plain && one_family && !ours {
                 branch.media.mode = mode(path, nats);
             }
