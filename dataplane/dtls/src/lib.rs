@@ -10,9 +10,9 @@
 //! *What it never does:* open sockets, read a clock, keep a thread, look at media. The protocol is
 //! `dimpl`'s (DTLS 1.2 and 1.3, no RSA, no unsafe code), which draws its chance from the system.
 //!
-//! *States:* waiting for the party (or, when we are active, saying hello), shaking hands, connected;
-//! a fault ends it, and whoever wants another one begins it anew. A connected association stays: the
-//! party may ask for our last flight again.
+//! *States:* waiting for the party (or, when we are active, saying hello), shaking hands,
+//! connected; a fault ends it, and whoever wants another one begins it anew. A connected
+//! association stays: the party may ask for our last flight again.
 //!
 //! *Where to start:* [`Job::run`].
 

@@ -690,8 +690,8 @@ impl Wire for MediaPolicy {
 }
 
 wire_code! {
-    /// Whether media between a party and us is encrypted, with keys in descriptions (RFC 4568) or by
-    /// DTLS (RFC 5763; spec C-MED-08, in our words).
+    /// Whether media between a party and us is encrypted, with keys in descriptions (RFC 4568) or
+    /// by DTLS (RFC 5763; spec C-MED-08, in our words).
     pub enum Srtp {
         /// Never: what it offers is refused, and it is offered none.
         Off = 0,

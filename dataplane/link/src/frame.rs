@@ -8,7 +8,7 @@ use crate::{
 
 /// Version of every frame in this file; both sides of a session have the same or part at the
 /// handshake.
-pub const FRAME_VERSION: u8 = 8;
+pub const FRAME_VERSION: u8 = 7;
 
 /// The tag of [`Up::Ask`].
 const UP_ASK: u8 = 0;

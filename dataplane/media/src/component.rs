@@ -1,8 +1,8 @@
 //! HOT PATH
 //!
 //! What comes to local ports beside media: checks of ICE (RFC 8445) and DTLS (RFC 5764), told from
-//! media by the first octet (RFC 7983). Only ports whose party agrees on keys by DTLS have any of it;
-//! to all others a packet is media, or nothing.
+//! media by the first octet (RFC 7983). Only ports whose party agrees on keys by DTLS have any of
+//! it; to all others a packet is media, or nothing.
 
 mod setup;
 

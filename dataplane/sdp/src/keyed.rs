@@ -1,5 +1,5 @@
-//! What a media line of ours says of keys of SRTP: by description (RFC 4568), or by DTLS (RFC 5763),
-//! which brings our side of ICE with it (RFC 8839).
+//! What a media line of ours says of keys of SRTP: by description (RFC 4568), or by DTLS
+//! (RFC 5763), which brings our side of ICE with it (RFC 8839).
 
 use crate::attribute::Attribute;
 use crate::relay::Place;
@@ -25,7 +25,8 @@ pub enum Keyed<'a> {
     },
     /// Keys that are agreed on with us, by DTLS.
     Dtls {
-        /// The lines `a=fingerprint`, `a=setup` and our credentials of ICE, with their ends. Secret.
+        /// The lines `a=fingerprint`, `a=setup` and our credentials of ICE, with their ends.
+        /// Secret.
         lines: &'a [u8],
         /// How the line is spoken.
         form: DtlsForm,

@@ -354,27 +354,11 @@ impl MediaDesk {
     fn keep_said(&mut self, leg: LegId, body: &[u8]) {
         let media = self.leg(leg);
         media.said.clear();
-        match media.lines.iter().filter_map(|line| line.terms).any(is_browsers) {
-            true => lean(body, &mut media.said),
+        match media.lines.iter().filter_map(|line| line.terms).any(dtls::is_browsers) {
+            true => dtls::lean(body, &mut media.said),
             false => media.said.extend_from_slice(body),
         }
         self.touched.insert(leg);
-    }
-}
-
-/// Whether a media line is one that browsers speak.
-fn is_browsers(terms: Terms) -> bool {
-    terms.transport == Transport::DtlsSrtp
-}
-
-/// A description without what browsers say at length and nobody needs again: where they are is
-/// found out by ICE, and their sources by what they send.
-fn lean(body: &[u8], out: &mut Vec<u8>) {
-    const LONG: [&[u8]; 3] = [b"a=candidate:", b"a=ssrc:", b"a=ssrc-group:"];
-    for line in body.split_inclusive(|octet| *octet == b'\n') {
-        if !LONG.iter().any(|name| line.starts_with(name)) {
-            out.extend_from_slice(line);
-        }
     }
 }
 

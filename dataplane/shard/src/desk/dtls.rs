@@ -12,7 +12,7 @@ use strowger_ice::limits::CHANCE_LEN;
 use strowger_ice::{Agent, Credentials};
 use strowger_link::Tick;
 use strowger_media::{Keys, Secured};
-use strowger_sdp::{DtlsForm, Media, Setup};
+use strowger_sdp::{DtlsForm, Media, Setup, Terms, Transport};
 use strowger_srtp::{KeyMaker, Suite};
 
 /// Fingerprints of a media line that are looked at.
@@ -151,4 +151,20 @@ fn credentials(maker: &mut KeyMaker) -> Option<Credentials> {
     let master = maker.make(Suite::AesCm128Sha80)?;
     let chance: &[u8; CHANCE_LEN] = master.octets().first_chunk()?;
     Some(Credentials::from_chance(chance))
+}
+
+/// Whether a media line is one that browsers speak.
+pub(super) fn is_browsers(terms: Terms) -> bool {
+    terms.transport == Transport::DtlsSrtp
+}
+
+/// A description without what browsers say at length and nobody needs again: where they are is
+/// found out by ICE, and their sources by what they send.
+pub(super) fn lean(body: &[u8], out: &mut Vec<u8>) {
+    const LONG: [&[u8]; 3] = [b"a=candidate:", b"a=ssrc:", b"a=ssrc-group:"];
+    for line in body.split_inclusive(|octet| *octet == b'\n') {
+        if !LONG.iter().any(|name| line.starts_with(name)) {
+            out.extend_from_slice(line);
+        }
+    }
 }
