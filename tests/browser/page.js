@@ -2,8 +2,9 @@
 // reports a line `wants NAME` to the server of the page, waits until that has a file `ready-NAME`,
 // and reports `passed NAME` or `failed NAME: WHY`.
 //
-// The media of its ordinary calls is a description in words only: what plain phones can answer, and
-// nobody's audio. One call offers what a browser offers by itself (RFC 8827: DTLS-SRTP).
+// The media of some calls is a description in words only: what plain phones can answer, and nobody's
+// audio. The others are the browser's own (RFC 8827: ICE, DTLS-SRTP) with the sound of its false
+// microphone, and with what the plain phone at the other end sends it.
 
 import {
     Inviter, Registerer, RegistererState, SessionState, UserAgent, Web,
@@ -15,6 +16,8 @@ const user = asked.get("user");
 const password = asked.get("password");
 const peer = asked.get("peer");
 const STEP_MS = 15_000;
+/// Packets that the page must hear of a phone, and the phone of the page.
+const PACKETS = 100;
 
 async function report(line) {
     await fetch("report", { method: "POST", body: line });
@@ -60,6 +63,9 @@ function plainDescriptions(session) {
 
 function makeAgent(sessionDescriptionHandlerFactory) {
     return new UserAgent({
+        sessionDescriptionHandlerFactoryOptions: {
+            iceGatheringTimeout: 1_000, peerConnectionConfiguration: { iceServers: [] },
+        },
         uri: UserAgent.makeURI(`sip:${user}@${server}`),
         authorizationUsername: user,
         authorizationPassword: password,
@@ -111,13 +117,16 @@ function target() {
 }
 
 const plain = makeAgent(plainDescriptions);
-const registerer = new Registerer(plain, { expires: 120 });
+/// As a browser is: this one registers, calls, and is called.
+const real = makeAgent(Web.defaultSessionDescriptionHandlerFactory());
+const registerer = new Registerer(real, { expires: 120 });
 const rings = new Promise((resolve) => {
-    plain.delegate = { onInvite: resolve };
+    real.delegate = { onInvite: resolve };
 });
 
 async function register() {
     await within(plain.start(), "connection");
+    await within(real.start(), "connection");
     const registered = new Promise((resolve, reject) => {
         registerer.stateChange.addListener((state) =>
             state === RegistererState.Registered ? resolve() : reject(new Error(state)));
@@ -162,13 +171,46 @@ async function hangUp(session) {
     await reached(session, SessionState.Terminated);
 }
 
-/** Somebody calls the page and hangs up. */
+/** What a session has heard of the other side so far. */
+async function heardBy(connection) {
+    for (const one of (await connection.getStats()).values()) {
+        if (one.type === "inbound-rtp" && one.kind === "audio") {
+            return one;
+        }
+    }
+    return {};
+}
+
+/** Sound comes to a session: so many packets more, and something is to be heard in them. */
+async function hears(session) {
+    const connection = session.sessionDescriptionHandler.peerConnection;
+    const sound = new Audio();
+    sound.srcObject = session.sessionDescriptionHandler.remoteMediaStream;
+    await sound.play();
+    const before = await heardBy(connection);
+    const goal = (before.packetsReceived ?? 0) + PACKETS;
+    const loud = before.totalAudioEnergy ?? 0;
+    let now = before;
+    for (let waited = 0; waited < STEP_MS; waited += 100) {
+        now = await heardBy(connection);
+        if (now.packetsReceived >= goal && now.totalAudioEnergy > loud) {
+            const { packetsReceived, packetsLost, audioLevel, totalAudioEnergy } = now;
+            const stats = { packetsReceived, packetsLost, audioLevel, totalAudioEnergy };
+            return report(`# hears ${JSON.stringify(stats)}`);
+        }
+        await pause(100);
+    }
+    throw new Error(`nothing is heard: ${connection.connectionState} ${JSON.stringify(now)}`);
+}
+
+/** A plain phone calls the page, both hear each other, and it hangs up. */
 async function called() {
     const invitation = await within(rings, "incoming call");
     await invitation.progress();
     await pause(300);
     await invitation.accept();
     await reached(invitation, SessionState.Established);
+    await hears(invitation);
     await reached(invitation, SessionState.Terminated);
 }
 
@@ -187,19 +229,27 @@ async function cancelled() {
     expect(code === 487, `the call ended with ${code}`);
 }
 
-/** What a browser offers by itself (DTLS-SRTP) no plain phone can take: 488, and no half a call. */
-async function encrypted() {
-    const factory = Web.defaultSessionDescriptionHandlerFactory(async () => {
-        const context = new AudioContext();
-        return context.createMediaStreamDestination().stream;
-    });
-    const agent = makeAgent(factory);
-    await within(agent.start(), "connection");
-    const inviter = new Inviter(agent, target());
+/** The page calls a plain phone with sound both ways, holds, resumes, and hangs up. */
+async function talk() {
+    const inviter = new Inviter(real, target());
     const code = await invited(inviter);
-    expect(code === 488, `the call ended with ${code}`);
-    await reached(inviter, SessionState.Terminated);
-    await agent.stop();
+    expect(code === 200, `the call was answered with ${code}`);
+    await reached(inviter, SessionState.Established);
+    await hears(inviter);
+    for (const hold of [true, false]) {
+        inviter.sessionDescriptionHandlerOptionsReInvite = { hold };
+        await within(new Promise((resolve, reject) => {
+            inviter.invite({
+                requestDelegate: {
+                    onAccept: resolve,
+                    onReject: (response) => reject(new Error(response.message.statusCode)),
+                },
+            }).catch(reject);
+        }), "answer to re-INVITE");
+        await pause(300);
+    }
+    await hears(inviter);
+    await hangUp(inviter);
 }
 
 async function unregister() {
@@ -207,6 +257,7 @@ async function unregister() {
     await registerer.unregister();
     const state = await within(gone, "end of registration");
     expect(state === RegistererState.Unregistered, `the registerer is ${state}`);
+    await real.stop();
     await plain.stop();
 }
 
@@ -217,7 +268,7 @@ async function ready(name) {
     }
 }
 
-for (const step of [register, call, called, cancelled, encrypted, unregister]) {
+for (const step of [register, call, talk, called, cancelled, unregister]) {
     try {
         await within(ready(step.name), "whom the step needs");
         await step();

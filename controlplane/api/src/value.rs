@@ -364,7 +364,7 @@ words! {
     G711 { Keep => "keep", Spare => "spare", Bar => "bar" }
     SrtpUse {
         Off => "off", Pass => "pass", Accept => "accept", Offer => "offer", Require => "require",
-        EndToEnd => "end-to-end"
+        EndToEnd => "end-to-end", Dtls => "dtls"
     }
     ProgressMode { Sent => "sent", Ringing => "ringing" }
     UserPhone { Never => "never", Request => "request", To => "to" }

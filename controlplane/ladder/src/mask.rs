@@ -3,7 +3,7 @@
 //! | where | what |
 //! |---|---|
 //! | Authorization, Proxy-Authorization | `response`, `cnonce`: enough to try passwords at home |
-//! | SDP | the keys of `a=crypto` (RFC 4568) and `k=` |
+//! | SDP | the keys of `a=crypto` (RFC 4568) and `k=`, the password of ICE (`a=ice-pwd`) |
 //! | INFO | digits: a PIN is dialled like any other |
 //! | MESSAGE | what is said |
 
@@ -101,9 +101,13 @@ fn mask_digits(body: &mut [u8]) {
 
 /// Keys of media in a description.
 fn mask_keys(body: &mut [u8]) {
+    const PWD: &[u8] = b"a=ice-pwd:";
     for line in body.split_mut(|byte| *byte == b'\n') {
         if line.starts_with(b"k=") {
             line.iter_mut().skip(2).filter(|b| !b.is_ascii_whitespace()).for_each(|b| *b = MASK);
+        } else if line.starts_with(PWD) {
+            let pwd = line.iter_mut().skip(PWD.len());
+            pwd.filter(|b| !b.is_ascii_whitespace()).for_each(|b| *b = MASK);
         } else if line.starts_with(b"a=crypto:") {
             let mut from = 0;
             while let Some(at) = find(line, from, b"inline:") {

@@ -92,6 +92,10 @@ fn secrets_are_masked_and_lengths_stay() {
         "v=0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:c2VjcmV0|2^31 KDR=1\r\nk=clear:a\r\n";
     let shown = masked(&format!("{invite}{keys}"));
     assert!(shown.contains("inline:xxxxxxxx|2^31") && shown.ends_with("k=xxxxxxx\r\n"), "{shown}");
+    let ice = "v=0\r\na=ice-ufrag:Fr4g\r\na=ice-pwd:c2VjcmV0\r\na=fingerprint:sha-256 AB\r\n";
+    let shown = masked(&format!("{invite}{ice}"));
+    let rest = "a=ice-ufrag:Fr4g\r\na=ice-pwd:xxxxxxxx\r\na=fingerprint:sha-256 AB\r\n";
+    assert!(shown.ends_with(rest), "{shown}");
     let info = "INFO sip:h SIP/2.0\r\nCSeq: 1 INFO\r\n\r\n";
     let relay = masked(&format!("{info}Signal=5\r\nDuration=160\r\n"));
     assert!(relay.ends_with("\r\n\r\nSignal=x\r\nDuration=160\r\n"), "{relay}");

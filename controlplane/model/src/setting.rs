@@ -846,7 +846,7 @@ worded! {
     G711 G711_WORDS { Keep => "keep", Spare => "spare", Bar => "bar" }
     SrtpUse SRTP_WORDS {
         Off => "off", Pass => "pass", Accept => "accept", Offer => "offer", Require => "require",
-        EndToEnd => "end-to-end"
+        EndToEnd => "end-to-end", Dtls => "dtls"
     }
     Pickup PICKUP_WORDS { Never => "never", Group => "group", Tenant => "tenant" }
     Operation OPERATION_WORDS { Connect => "connect", Redirect => "redirect" }

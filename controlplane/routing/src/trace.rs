@@ -383,6 +383,8 @@ steps! {
     /// Of these, whose signalling is not by TLS.
     249 KeysInClear(branches)
         "on {branches} of them its keys go in the clear: the party is not called by TLS";
+    /// Parties are offered SRTP by DTLS, as is set for them or as they are called by WebSocket.
+    250 KeysByDtls(branches) "SRTP with keys by DTLS is offered on {branches} branches";
     /// The caller answers a trunk's challenges.
     119 DigestPasses(trunk) "the caller's credentials go to trunk {trunk}, challenges come back";
     /// How the targets of a route follow each other.

@@ -703,8 +703,8 @@ impl Wire for MediaPolicy {
 }
 
 wire_code! {
-    /// Whether media between a party and us is encrypted, with keys in descriptions (RFC 4568; spec
-    /// C-MED-08, in our words).
+    /// Whether media between a party and us is encrypted, with keys in descriptions (RFC 4568) or
+    /// by DTLS (RFC 5763; spec C-MED-08, in our words).
     pub enum Srtp {
         /// Never: what it offers is refused, and it is offered none.
         Off = 0,
@@ -719,6 +719,9 @@ wire_code! {
         Require = 4,
         /// It passes as it is between both parties, and RTP from it is refused.
         EndToEnd = 5,
+        /// It is offered SRTP with keys by DTLS only, as browsers want it, and RTP from it is
+        /// refused.
+        Dtls = 6,
     }
 }
 
@@ -732,7 +735,7 @@ impl Srtp {
     /// Whether RTP in the clear is refused.
     #[must_use]
     pub const fn is_required(self) -> bool {
-        matches!(self, Srtp::Require | Srtp::EndToEnd)
+        matches!(self, Srtp::Require | Srtp::EndToEnd | Srtp::Dtls)
     }
 }
 

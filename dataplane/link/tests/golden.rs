@@ -487,7 +487,7 @@ fn voices_stand_behind_a_policy_that_limits_them() {
     let golden = check("policy.voices", &encode(&limited));
     assert_eq!(decode::<MediaPolicy>(&golden), Ok(limited));
     assert_eq!(limited.voices.names().collect::<Vec<_>>(), ["opus"]);
-    for code in 0..=5 {
+    for code in 0..=6 {
         let srtp = Srtp::from_code(code).unwrap();
         for voices in [voices, Voices::ALL] {
             let policy = MediaPolicy { voices, srtp, ..policy };
@@ -504,7 +504,7 @@ fn voices_stand_behind_a_policy_that_limits_them() {
     }
     assert_eq!(decode::<MediaPolicy>(&[&[3], &golden[1..]].concat()), Err(Malformed));
     let mut wrong = encode(&MediaPolicy { srtp: Srtp::Off, ..policy });
-    *wrong.last_mut().unwrap() = 6;
+    *wrong.last_mut().unwrap() = 7;
     assert_eq!(decode::<MediaPolicy>(&wrong), Err(Malformed));
 }
 

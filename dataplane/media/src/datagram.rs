@@ -61,6 +61,8 @@ pub enum Verdict {
         /// Where it goes.
         to: SocketAddr,
     },
+    /// It is of DTLS, from where the party is: for whoever agrees on keys with it.
+    Dtls,
 }
 
 /// Why a packet is dropped.

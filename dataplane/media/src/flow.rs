@@ -26,6 +26,8 @@ pub struct Flow {
     pub(crate) rate: Rate,
     /// Whether SRTP of the party ends at this port: what arrives is opened, what leaves is sealed.
     pub(crate) is_guarded: bool,
+    /// What may come to the port.
+    pub(crate) entry: Entry,
     /// The port of the other side, where packets leave from; `None` when it has none for RTCP.
     pub(crate) out: Option<LocalPort>,
     pub(crate) remote: Remote,
@@ -55,7 +57,7 @@ impl Rate {
     }
 
     /// Counts a packet; `false` = it is too many.
-    fn admits(&mut self, now: Tick) -> bool {
+    pub(crate) fn admits(&mut self, now: Tick) -> bool {
         let second = (now.0 >> FLOW_WINDOW_SHIFT) as u16;
         if self.second != second {
             (self.second, self.left) = (second, self.packets_max);
@@ -66,6 +68,17 @@ impl Rate {
         self.left -= 1;
         true
     }
+}
+
+/// What may come to a port (RFC 7983).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Entry {
+    /// What its flow carries.
+    Media,
+    /// Handshakes of DTLS as well, and checks of ICE.
+    Secured,
+    /// The same, and RTCP comes and goes by the port of RTP (RFC 5761).
+    Shared,
 }
 
 /// What the packets of a flow are.
@@ -79,6 +92,12 @@ pub(crate) enum Format {
     Opaque,
 }
 
+impl Format {
+    pub(crate) const fn is_rtp(self) -> bool {
+        matches!(self, Format::Rtp { .. })
+    }
+}
+
 impl Flow {
     pub(crate) fn new(
         format: Format,
@@ -87,8 +106,14 @@ impl Flow {
         (clock_hz, rate): (NonZeroU32, Rate),
     ) -> Flow {
         let (reception, drops) = (Reception::new(clock_hz), Drops::default());
-        let (is_heard, is_guarded) = (false, false);
-        Flow { format, is_open: true, is_heard, rate, is_guarded, out, remote, reception, drops }
+        let (is_heard, is_guarded, entry) = (false, false, Entry::Media);
+        let is_open = true;
+        Flow { format, is_open, is_heard, rate, is_guarded, entry, out, remote, reception, drops }
+    }
+
+    /// Whether something that is no media may come from there now.
+    pub(crate) fn admits(&mut self, from: SocketAddr, now: Tick) -> Result<(), Drop> {
+        self.admit(from, |_| false, now)
     }
 
     /// What was counted so far, for whoever relays it from here on.
@@ -160,6 +185,15 @@ impl Flow {
         match self.format {
             Format::Rtp { .. } => self.reception.lost(),
             Format::Rtcp { .. } | Format::Opaque => 0,
+        }
+    }
+
+    /// The port that packets to this end leave from, this flow's being `own`.
+    pub(crate) const fn leaves(&self, own: LocalPort) -> LocalPort {
+        match (self.entry, self.format) {
+            (Entry::Shared, Format::Rtcp { .. }) => own.below(),
+            (Entry::Shared, Format::Rtp { .. } | Format::Opaque)
+            | (Entry::Media | Entry::Secured, _) => own,
         }
     }
 

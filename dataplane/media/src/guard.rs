@@ -100,9 +100,16 @@ impl Guards {
         self.due.pop_front()
     }
 
-    fn note(&mut self, at: LocalPort, passed: Passed) {
-        if passed.is_mark_due && self.due.len() < self.due.capacity() {
+    /// Something else of a port is to be kept anew.
+    pub(crate) fn note_due(&mut self, at: LocalPort) {
+        if self.due.len() < self.due.capacity() {
             self.due.push_back(at);
+        }
+    }
+
+    fn note(&mut self, at: LocalPort, passed: Passed) {
+        if passed.is_mark_due {
+            self.note_due(at);
         }
     }
 }

@@ -7,8 +7,9 @@
 //! NATs (latching), refuses strangers and floods, keeps to holds, counts loss and jitter by RFC
 //! 3550, reads what RTCP tells, listens for what rings on behind an answer, and notices silence.
 //! SRTP ends here where [`Relay::guard`] gives a party's ports keys: each side of a pair is
-//! protected or not by itself. [`ports::Ports`] hands the port numbers out. A flow that is calm may
-//! be given away to somebody faster ([`Relay::offer`]), and comes back with its counts.
+//! protected or not by itself; [`Relay::secure`] has checks of ICE answered there, and handshakes
+//! of DTLS told apart ([`Verdict::Dtls`]). [`ports::Ports`] hands the port numbers out. A flow that
+//! is calm may be given away to somebody faster ([`Relay::offer`]), and comes back with its counts.
 //!
 //! *What it never does:* open sockets, read a clock, know SIP or calls, resolve names, agree on
 //! keys, change a packet of a plain relay. The packet path (files marked `HOT PATH`) does not
@@ -22,6 +23,7 @@
 //! RFC 3550 6.4.1, A.1, A.3, A.8; RFC 3264 5.1 and 8.4; RFC 5761 4; RFC 7983 7; RFC 4961.
 //! *Where to start:* [`Relay`], then `relay/burst.rs`.
 
+mod component;
 mod datagram;
 mod ear;
 mod flow;
@@ -35,6 +37,7 @@ mod remote;
 mod report;
 mod wheel;
 
+pub use component::Secured;
 pub use datagram::{Datagram, Drop, Drops, Verdict};
 pub use ear::Answered;
 pub use flow::Flow;

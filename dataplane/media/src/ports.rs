@@ -18,6 +18,16 @@ impl LocalPort {
     pub const fn index(self) -> usize {
         self.0 as usize
     }
+
+    /// RTCP's port of a pair whose RTP port this is.
+    pub(crate) const fn above(self) -> LocalPort {
+        LocalPort(self.0.saturating_add(1))
+    }
+
+    /// RTP's port of a pair whose RTCP port this is.
+    pub(crate) const fn below(self) -> LocalPort {
+        LocalPort(self.0.saturating_sub(1))
+    }
 }
 
 /// The ports that a relay may use: the same range on each of its media addresses.

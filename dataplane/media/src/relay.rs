@@ -1,5 +1,6 @@
 //! Pairs of sides, and the flows between them.
 
+use crate::component::Components;
 use crate::ear::Ear;
 use crate::flow::{Flow, Format, Rate};
 use crate::guard::{Guards, Use};
@@ -18,6 +19,7 @@ use strowger_sdp::{Direction, PayloadTypes, Terms};
 
 mod away;
 mod burst;
+mod secure;
 #[cfg(test)]
 mod size;
 mod watch;
@@ -210,6 +212,8 @@ pub struct Relay {
     rate: Rate,
     /// Keys of local ports.
     guards: Guards,
+    /// Those of them where more than media comes.
+    components: Components,
     pairs: Box<[PairSlot]>,
     first_free: Option<u32>,
     open_count: usize,
@@ -270,6 +274,7 @@ impl Relay {
             aways: vec![Away::new(Tick(0)); config.space.len()].into_boxed_slice(),
             rate: Rate::new(config.flow_packets_max),
             guards: Guards::new(config.space.len()),
+            components: Components::none(config.space.len()),
             pairs: (0..pairs_max).map(place).collect(),
             first_free: (pairs_max > 0).then_some(0),
             open_count: 0,
@@ -328,15 +333,19 @@ impl Relay {
             Side::A => a,
             Side::B => b,
         };
+        // Who proves where it is by checks is not where its description says.
+        let is_checked = self.components.is_checked(end.rtp);
         if let Some(flow) = self.flow_mut(end.rtp) {
             flow.format = peer.format(carried);
-            flow.remote.update(peer.remote, peer.nat, peer.strict);
             flow.reception.set_clock(peer.clock());
+            if !is_checked {
+                flow.remote.update(peer.remote, peer.nat, peer.strict);
+            }
         }
         if let Some(away) = self.aways.get_mut(end.rtp.index()) {
             away.disturb(now);
         }
-        if let Some(flow) = end.rtcp.and_then(|port| self.flow_mut(port)) {
+        if let Some(flow) = end.rtcp.filter(|_| !is_checked).and_then(|port| self.flow_mut(port)) {
             flow.remote.update(peer.rtcp_remote, peer.nat, peer.strict);
         }
         self.apply_directions(&a, &b);
@@ -405,10 +414,7 @@ impl Relay {
     pub fn guard(&mut self, (rtp, rtcp): (LocalPort, LocalPort), keys: Option<&Keys>) {
         for (port, of) in [(rtp, Use::Rtp), (rtcp, Use::Rtcp)] {
             self.guards.set(port, of, keys);
-            let is_guarded = self.guards.has(port);
-            if let Some(flow) = self.flow_mut(port) {
-                flow.is_guarded = is_guarded && flow.format != Format::Opaque;
-            }
+            self.enter(port);
         }
     }
 
@@ -464,8 +470,8 @@ impl Relay {
         let mut media = Flow::new(own.peer.format(carried), Some(other.rtp), remote, (clock, rate));
         // What is encrypted, or no speech, is not listened to.
         media.is_heard = carried == Carried::Rtp;
-        media.is_guarded = carried != Carried::Opaque && self.guards.has(own.rtp);
         self.set_slot(own.rtp, Slot::Open(media));
+        self.enter(own.rtp);
         if let Some(ear) = self.ears.get_mut(own.rtp.index()) {
             *ear = Ear::new(now);
         }
@@ -475,9 +481,9 @@ impl Relay {
         if let Some(port) = own.rtcp {
             let format = Format::Rtcp { is_clear: carried == Carried::Rtp };
             let remote = Remote::new(rtcp_remote, nat, strict);
-            let mut rtcp = Flow::new(format, other.rtcp, remote, (clock, rate));
-            rtcp.is_guarded = self.guards.has(port);
+            let rtcp = Flow::new(format, other.rtcp, remote, (clock, rate));
             self.set_slot(port, Slot::Open(rtcp));
+            self.enter(port);
             if let Some(hearing) = self.hearings.get_mut(port.index()) {
                 *hearing = Hearing::default();
             }

@@ -63,6 +63,14 @@ impl Remote {
         }
     }
 
+    /// The party has proved that it is there, and nowhere else.
+    pub(crate) fn choose(&mut self, at: SocketAddr) {
+        let latched = self.latched.filter(|latched| is_same(*latched, at));
+        let has_moved = self.latched.is_some() && latched.is_none();
+        let moves = self.moves.saturating_add(u16::from(has_moved));
+        *self = Remote { latched, moves, ..Remote::new(Some(at), None, true) };
+    }
+
     /// Where packets for this end go. Without an address nothing is sent (RFC 3264 section 8.4),
     /// unless the end is behind a NAT and was learned.
     pub(crate) fn destination(&self) -> Option<SocketAddr> {

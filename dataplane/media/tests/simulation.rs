@@ -229,6 +229,7 @@ impl World {
                 }
                 self.phones[which].accepted += 1;
             }
+            Verdict::Dtls => unreachable!("SEED={seed}: nobody agrees on keys"),
             Verdict::Drop(reason) => {
                 let phone = &self.phones[which];
                 let is_old = flight.from != phone.address;

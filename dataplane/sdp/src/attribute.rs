@@ -149,6 +149,35 @@ impl<'a> Crypto<'a> {
     }
 }
 
+/// `a=setup`: who begins an association (RFC 4145 section 4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Setup {
+    /// The party does.
+    Active,
+    /// We do.
+    Passive,
+    /// Whoever answers may choose.
+    ActPass,
+    /// Nobody, for now.
+    HoldConn,
+}
+
+impl Setup {
+    /// Reads a role.
+    #[must_use]
+    pub fn parse(value: &[u8]) -> Option<Setup> {
+        const KNOWN: [(&str, Setup); 4] = [
+            ("active", Setup::Active),
+            ("passive", Setup::Passive),
+            ("actpass", Setup::ActPass),
+            ("holdconn", Setup::HoldConn),
+        ];
+        let value = value.trim_ascii();
+        let found = KNOWN.iter().find(|(name, _)| value.eq_ignore_ascii_case(name.as_bytes()));
+        found.map(|(_, setup)| *setup)
+    }
+}
+
 impl std::fmt::Debug for Crypto<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Crypto").field("tag", &self.tag).finish_non_exhaustive()

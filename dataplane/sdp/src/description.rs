@@ -395,6 +395,17 @@ impl<'d, 'a> Media<'d, 'a> {
         self.has("rtcp-mux")
     }
 
+    /// The values of an attribute, of the media line or else of the session (RFC 8122 section 5,
+    /// RFC 8839 section 5.4).
+    pub fn stated(&self, name: &'static str) -> impl Iterator<Item = &'a [u8]> + use<'d, 'a> {
+        let named = move |attribute: &Attribute<'a>| attribute.is(name);
+        let own = self.attributes().filter(named).filter_map(|attribute| attribute.value);
+        let is_own = self.attributes().any(|attribute| named(&attribute));
+        let lines = if is_own { &[] } else { self.description.session_lines() };
+        let of_session = attributes(lines).filter(named).filter_map(|attribute| attribute.value);
+        own.chain(of_session)
+    }
+
     /// Keys of SRTP.
     pub fn crypto(&self) -> impl Iterator<Item = Crypto<'a>> + use<'d, 'a> {
         let keys = self.attributes().filter(|attribute| attribute.is("crypto"));

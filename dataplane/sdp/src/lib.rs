@@ -14,13 +14,14 @@
 //! media line a [`Place`] of ours and call `LocalSession::relay`; after the answer, `agree`.
 //!
 //! *Where to start:* [`Description`]. RFC sections: 4566 5 and 9, 8866 5.14, 3264 5 to 8,
-//! 3605, 3551 6, 4733 2.4, 4568 6 and 9.
+//! 3605, 3551 6, 4733 2.4, 4568 6 and 9, 5763 5, 8122 5, 8839 5.
 
 pub mod attribute;
 mod codec;
 mod description;
 mod direction;
 mod error;
+mod keyed;
 mod line;
 mod negotiation;
 mod own;
@@ -34,15 +35,17 @@ mod voice;
 
 pub mod limits;
 
+pub use attribute::Setup;
 pub use codec::Codec;
 pub use description::{Connection, Description, Host, Media, Origin};
 pub use direction::Direction;
 pub use error::{Error, Reason};
+pub use keyed::{DtlsForm, Keyed};
 pub use line::Line;
 pub use negotiation::{Agreed, Mismatch, Party, agree, check_reoffer, transports_fit};
 pub use own::{AnswerError, Answered, OwnMedia};
 pub use payload::PayloadTypes;
-pub use relay::{Keyed, Place, Policy, RelayError, RelayPlan};
+pub use relay::{Place, Policy, RelayError, RelayPlan};
 pub use session::LocalSession;
 pub use terms::{MediaKind, Target, Terms, Transport};
 pub use voice::{NoVoice, Plain, VoiceRule};

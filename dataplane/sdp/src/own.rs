@@ -3,7 +3,8 @@
 use crate::codec::Codec;
 use crate::description::{Description, Media};
 use crate::direction::Direction;
-use crate::relay::{Keyed, Place};
+use crate::keyed::{ICE_LITE, Keyed};
+use crate::relay::Place;
 use crate::session::{LocalSession, Version, write_connection};
 use crate::terms::{MediaKind, Terms, Transport};
 use crate::text::append;
@@ -53,6 +54,9 @@ impl LocalSession {
     pub fn offer(&mut self, address: IpAddr, media: &OwnMedia<'_>, keyed: Keyed<'_>) -> &[u8] {
         self.keep(|version| {
             let mut out = head(version, address);
+            if keyed.has_ice() {
+                out.extend_from_slice(ICE_LITE);
+            }
             let formats = media.codecs.iter().map(|codec| codec.payload_type);
             write_media_line(
                 &mut out,
@@ -66,7 +70,7 @@ impl LocalSession {
             }
             let clock_hz = media.codecs.first().map_or(8000, |codec| codec.clock_hz);
             write_rest(&mut out, media, media.telephone_event, clock_hz, media.direction);
-            out.extend_from_slice(keyed.lines());
+            keyed.write(&mut out, media.place);
             out
         })
     }

@@ -6,11 +6,11 @@
 
 use crate::attribute::Attribute;
 use crate::description::{Description, Media};
+use crate::keyed::{self, Keyed};
 use crate::line::Line;
 use crate::session::{LocalSession, Version, family, write_connection};
 use crate::terms::Target;
 use crate::text::{append, decimal, split_once};
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 /// Where one media line of ours is.
@@ -44,61 +44,6 @@ pub struct RelayPlan<'a> {
     /// What each media line says of keys of SRTP, in their order; a line beyond these passes as it
     /// is.
     pub keys: &'a [Keyed<'a>],
-}
-
-/// What a media line says of keys of SRTP.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub enum Keyed<'a> {
-    /// What the other party says: the keys are theirs, and so is the transport.
-    #[default]
-    Theirs,
-    /// Nothing: RTP in the clear.
-    Plain,
-    /// Keys of ours.
-    Ours {
-        /// The lines `a=crypto`, with their ends. Secret.
-        lines: &'a [u8],
-        /// Whether the transport says that there is nothing else: `RTP/SAVP`. By `RTP/AVP` who
-        /// knows no SRTP answers in the clear.
-        is_required: bool,
-    },
-}
-
-impl Keyed<'_> {
-    /// The transport, with or without feedback (RFC 4585, RFC 5124); `None` = as it stands.
-    pub(crate) const fn protocol(self, has_feedback: bool) -> Option<&'static str> {
-        match (self, has_feedback) {
-            (Keyed::Theirs, _) => None,
-            (Keyed::Plain | Keyed::Ours { is_required: false, .. }, false) => Some("RTP/AVP"),
-            (Keyed::Plain | Keyed::Ours { is_required: false, .. }, true) => Some("RTP/AVPF"),
-            (Keyed::Ours { is_required: true, .. }, false) => Some("RTP/SAVP"),
-            (Keyed::Ours { is_required: true, .. }, true) => Some("RTP/SAVPF"),
-        }
-    }
-
-    /// The lines that it adds.
-    pub(crate) const fn lines(&self) -> &[u8] {
-        match self {
-            Keyed::Theirs | Keyed::Plain => &[],
-            Keyed::Ours { lines, .. } => lines,
-        }
-    }
-
-    /// Whether an attribute of theirs goes: keys, by description or by MIKEY (RFC 4567).
-    fn drops(&self, attribute: &Attribute<'_>) -> bool {
-        *self != Keyed::Theirs && (attribute.is("crypto") || attribute.is("key-mgmt"))
-    }
-}
-
-impl fmt::Debug for Keyed<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Keyed::Theirs => "Theirs",
-            Keyed::Plain => "Plain",
-            Keyed::Ours { is_required: false, .. } => "Ours",
-            Keyed::Ours { is_required: true, .. } => "Ours (required)",
-        })
-    }
 }
 
 /// A plan that does not fit the description.
@@ -153,13 +98,23 @@ fn write_session(
     plan: &RelayPlan<'_>,
     version: Version,
 ) {
+    let is_browser = theirs.media().any(|media| keyed::is_dtls(media.protocol()));
     for line in theirs.session_lines() {
         match line.kind() {
             b'o' => version.write_origin(out, plan.address),
             b'c' => write_connection(out, plan.address),
-            b'a' if is_dropped(&Attribute::parse(line.value()), plan.policy) => {}
+            b'a' => {
+                let attribute = Attribute::parse(line.value());
+                let dropped = plan.keys.iter().any(|keyed| keyed.drops(&attribute, is_browser));
+                if !dropped && !is_dropped(&attribute, plan.policy) {
+                    write_kept(out, line);
+                }
+            }
             _ => write_kept(out, line),
         }
+    }
+    if plan.keys.iter().any(Keyed::has_ice) {
+        out.extend_from_slice(keyed::ICE_LITE);
     }
 }
 
@@ -172,6 +127,7 @@ fn write_media(
     let address = place.map_or(plan.address, |place| place.rtp.ip());
     let mut connection = Connection::new(media, address, plan);
     let held = media.target() == Target::Held;
+    let is_browser = keyed::is_dtls(media.protocol());
     for (index, line) in media.lines().iter().enumerate() {
         match line.kind() {
             b'm' if index == 0 => write_media_line(out, line, (place, keyed)),
@@ -181,8 +137,9 @@ fn write_media(
                 connection.write(out);
                 let attribute = Attribute::parse(line.value());
                 let replaced = held && crate::Direction::parse(attribute.name).is_some();
-                let dropped =
-                    replaced || keyed.drops(&attribute) || is_dropped(&attribute, plan.policy);
+                let dropped = replaced
+                    || keyed.drops(&attribute, is_browser)
+                    || is_dropped(&attribute, plan.policy);
                 if kind != b'a' || !dropped {
                     write_kept(out, line);
                 }
@@ -194,8 +151,10 @@ fn write_media(
         append(out, format_args!("a={}\r\n", media.terms().direction.name()));
     }
     if let Some(place) = place {
-        write_rtcp(out, media, place);
-        out.extend_from_slice(keyed.lines());
+        if !keyed.shares_rtcp() {
+            write_rtcp(out, media, place);
+        }
+        keyed.write(out, place);
     }
 }
 
@@ -235,7 +194,8 @@ fn write_media_line(
     decimal(out, port.into());
     out.push(b' ');
     let (protocol, formats) = split_once(rest, b' ').unwrap_or((rest, b""));
-    let has_feedback = matches!(protocol, [.., b'F' | b'f']);
+    // Who speaks DTLS speaks feedback for itself: the other side need not.
+    let has_feedback = matches!(protocol, [.., b'F' | b'f']) && !keyed::is_dtls(protocol);
     match keyed.protocol(has_feedback) {
         None => out.extend_from_slice(rest),
         Some(protocol) => {

@@ -83,7 +83,8 @@ pub enum Target {
     Held,
     /// At this address.
     At(SocketAddr),
-    /// At this port of a host whose name stands in the description.
+    /// At this port of a host whose name stands in the description, or whose address is found out
+    /// by ICE.
     Named {
         /// The port.
         port: u16,
@@ -255,11 +256,19 @@ impl Media<'_, '_> {
         }
     }
 
+    fn has_ice(&self) -> bool {
+        self.stated("ice-ufrag").next().is_some()
+    }
+
     /// Where the party receives.
     #[must_use]
     pub fn target(&self) -> Target {
         match (self.port(), self.connection().map(|connection| connection.host)) {
             (0, _) | (_, None) => Target::Rejected,
+            // By ICE an address that is none says that candidates follow (RFC 8839 4.2.1).
+            (port, Some(Host::Ip(ip))) if ip.is_unspecified() && self.has_ice() => {
+                Target::Named { port }
+            }
             (_, Some(Host::Ip(ip))) if ip.is_unspecified() => Target::Held,
             (port, Some(Host::Ip(ip))) => Target::At(SocketAddr::new(ip, port)),
             (port, Some(Host::Name(_))) => Target::Named { port },

@@ -10,7 +10,9 @@
 //! first media address of that family: it says itself what it can reach. The two sides of a call
 //! need not be of one family; the relay goes between them.
 
+mod association;
 mod away;
+mod dtls;
 mod frozen;
 mod report;
 mod secret;
@@ -19,6 +21,8 @@ mod size;
 mod sound;
 
 use crate::gauge::Gauges;
+use association::Associations;
+pub use association::{Dtls, Step};
 pub(crate) use away::come_up;
 use core::fmt;
 pub(crate) use frozen::FrozenMedia;
@@ -112,6 +116,10 @@ pub(crate) struct MediaDesk {
     maker: KeyMaker,
     /// Whose the ports with keys are.
     guarded: BTreeMap<LocalPort, LegId>,
+    /// Keys by DTLS; `None` = there are none.
+    associations: Option<Box<Associations>>,
+    /// Ports whose party has shown where it is, to be looked at.
+    shown: Vec<LocalPort>,
 }
 
 #[derive(Debug)]
@@ -192,6 +200,8 @@ impl MediaDesk {
             away_round: Round::default(),
             maker: KeyMaker::new(&config.secret.0)?,
             guarded: BTreeMap::new(),
+            associations: None,
+            shown: Vec::new(),
         })
     }
 
@@ -237,16 +247,27 @@ impl MediaDesk {
     /// When [`MediaDesk::handle_timeout`] is due.
     #[must_use]
     pub(crate) fn poll_timeout(&self) -> Option<Tick> {
-        self.relay.poll_timeout()
+        let dtls = self.associations.as_ref().and_then(|all| match all.has_strangers() {
+            true => Some(Tick(0)),
+            false => all.poll_timeout(),
+        });
+        [self.relay.poll_timeout(), dtls].into_iter().flatten().min()
     }
 
-    /// Looks for silent sides; calls `silent` for each leg that has to be ended for it.
+    /// Looks for silent sides, and for parties that are not who they say; calls `silent` for each
+    /// leg that has to be ended for it.
     pub(crate) fn handle_timeout<I: Io>(
         &mut self,
         io: &I,
         now: Tick,
         mut silent: impl FnMut(LegId),
     ) {
+        if let Some(associations) = &mut self.associations {
+            associations.handle_timeout(now);
+            while let Some(leg) = associations.poll_stranger() {
+                silent(leg);
+            }
+        }
         let space = self.space();
         self.relay.handle_timeout_beside(now, |at| {
             let (address, port) = space.place(at)?;
@@ -349,7 +370,10 @@ impl MediaDesk {
     fn keep_said(&mut self, leg: LegId, body: &[u8]) {
         let media = self.leg(leg);
         media.said.clear();
-        media.said.extend_from_slice(body);
+        match media.lines.iter().filter_map(|line| line.terms).any(dtls::is_browsers) {
+            true => dtls::lean(body, &mut media.said),
+            false => media.said.extend_from_slice(body),
+        }
         self.touched.insert(leg);
     }
 }
@@ -411,7 +435,7 @@ impl LegMedia {
 fn carried(terms: &Terms, ends_here: bool) -> Option<Carried> {
     match terms.transport {
         Transport::Rtp => Some(Carried::Rtp),
-        Transport::Srtp if ends_here => Some(Carried::Rtp),
+        Transport::Srtp | Transport::DtlsSrtp if ends_here => Some(Carried::Rtp),
         Transport::Srtp | Transport::DtlsSrtp => Some(Carried::Srtp),
         Transport::Udptl => Some(Carried::Opaque),
         Transport::Other => None,
@@ -660,12 +684,14 @@ impl<I: Io> Resources for Desk<'_, I> {
         let session = &mut self.media.leg(to).session;
         let body = session.relay(&theirs, &plan).map_err(|_| NOT_ACCEPTABLE)?.to_vec();
         if telling.is_some() && role == Role::Answer {
-            self.media.guard(from);
-            self.media.guard(to);
+            self.media.guard(from, self.now);
+            self.media.guard(to, self.now);
             self.media.touched.insert(to);
         }
         if self.media.legs.get(&from).is_some_and(|m| m.peer == Some(to)) {
             self.settle(from, to);
+            self.begin_dtls(from);
+            self.begin_dtls(to);
         }
         Ok(Body::sdp(body))
     }
@@ -696,6 +722,8 @@ impl<I: Io> Resources for Desk<'_, I> {
         self.media.leg(a).peer = Some(b);
         self.media.leg(b).peer = Some(a);
         self.settle(a, b);
+        self.begin_dtls(a);
+        self.begin_dtls(b);
     }
 
     fn answered(&mut self, a: LegId, b: LegId) {

@@ -35,7 +35,7 @@ mod turned;
 pub use adopt::Adopted;
 pub use connection::{Guest, Guests, Streams, Tls};
 pub use count::Counts;
-pub use desk::{KeySecret, MediaAddress, MediaConfig};
+pub use desk::{Dtls, KeySecret, MediaAddress, MediaConfig, Step};
 pub use edge::{NETWORKS_MAX, Sources, Verdict};
 pub use front::{EXEMPT_MAX, Limits, UNWANTED_MAX, Unproven};
 pub use gauge::{GAUGES_MAX, Gauges, SharedGauges};

@@ -4,7 +4,7 @@ use crate::backlog::{Backlog, Turn};
 use crate::connection::{Connections, Read, Tls};
 use crate::cost::Load;
 use crate::count::Counts;
-use crate::desk::{CallSound, Desk, MediaConfig, MediaDesk, come_up};
+use crate::desk::{CallSound, Desk, Dtls, MediaConfig, MediaDesk, come_up};
 use crate::edge::{Draft, Sources, Verdict};
 use crate::front::{Arrival, Fate, Front, Limits, Unproven};
 use crate::gauge::Gauges;
@@ -260,6 +260,11 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         self.connections.set_tls(tls);
     }
 
+    /// Keys of media may be agreed on by DTLS from now on.
+    pub fn set_dtls(&mut self, dtls: Dtls) {
+        self.media.set_dtls(dtls);
+    }
+
     /// HTTP that is no SIP over WebSocket is taken by somebody else from now on.
     pub fn set_guests(&mut self, guests: crate::Guests) {
         self.connections.set_guests(guests);
@@ -277,6 +282,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         let is_timed = self.counts.turns.is_multiple_of(TIMED_TURNS);
         self.relay(now);
         let relayed = if is_timed { self.io.sample() } else { now };
+        self.media.take_agreed(now);
         self.timers(now);
         self.compile_edge();
         self.control(now);
@@ -287,6 +293,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         self.durable();
         let again = if is_timed { self.io.sample() } else { now };
         self.relay(now);
+        self.send_dtls();
         if is_timed {
             let end = self.io.sample();
             self.counts.timed_media_ns += relayed.ns_since(now) + end.ns_since(again);
@@ -415,6 +422,8 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             if self.io.recv_media(&mut self.burst) == 0 {
                 return;
             }
+            // Handshakes of DTLS are few, and no media.
+            let mut shaken = Vec::new();
             let relay = self.media.relay_mut();
             for packet in self.burst.packets_mut() {
                 self.counts.media_received += 1;
@@ -439,6 +448,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
                 }
                 match verdict {
                     MediaVerdict::Drop(reason) => self.counts.media_drop(reason),
+                    MediaVerdict::Dtls => shaken.push((at, from, packet.data().to_vec())),
                     MediaVerdict::Send { from, to } => {
                         if let Some((address, port)) = space.place(from) {
                             self.counts.media_sent += 1;
@@ -448,6 +458,27 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
                     }
                 }
             }
+            self.io.send_media(&mut self.burst);
+            for (at, from, data) in shaken {
+                self.media.handle_dtls(at, from, data, now);
+            }
+        }
+    }
+
+    /// Datagrams of handshakes that are ours to send.
+    fn send_dtls(&mut self) {
+        self.burst.clear();
+        while let Some((from, to, data)) = self.media.poll_dtls() {
+            let Some(packet) = self.burst.add() else { break };
+            let room = packet.room_mut();
+            room.iter_mut().zip(&data).for_each(|(to, octet)| *to = *octet);
+            packet.set_len(data.len());
+            packet.send_from(from, to);
+            if self.burst.is_full() {
+                self.io.send_media(&mut self.burst);
+            }
+        }
+        if !self.burst.is_empty() {
             self.io.send_media(&mut self.burst);
         }
     }

@@ -35,7 +35,7 @@ mod websocket;
 
 pub use fault::{Fault, Refusal, Unsent};
 pub use gate::{Admit, Gate, GateLimits, Rate};
-pub use handshaker::{Desk, Handshaker, Wake};
+pub use handshaker::{Desk, Handshaker, Task, Wake};
 pub use patience::Times;
 pub use pipe::{Item, Pipe, Role};
 pub use websocket::upgrade::Policy;

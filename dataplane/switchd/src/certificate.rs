@@ -75,23 +75,17 @@ impl Certificates {
     /// handshake has gone on.
     ///
     /// # Errors
-    /// One line for a person: no thread, no random bytes.
+    /// One line for a person: no descriptor, no random bytes.
     pub(crate) fn tls(
         &self,
         config: &Config,
         listeners: &[Place],
-        waker: &EventFd,
+        (handshaker, waker): (&Handshaker, &EventFd),
     ) -> Result<Option<Tls>, String> {
         if self.servers.is_empty() && self.client.is_none() {
             return Ok(None);
         }
         let waker = waker.try_clone().map_err(|e| format!("eventfd: {e}"))?;
-        let threads = usize::try_from(config.streams.handshake_threads).unwrap_or(1);
-        // The system spreads them over other cores; where there is none, calls go first.
-        let begin = |_| {
-            let _as_before = add_nice(HANDSHAKES_NICE);
-        };
-        let handshaker = Handshaker::start(threads, begin).map_err(|e| format!("thread: {e}"))?;
         let per_s = config.streams.handshakes_per_s;
         let all = Rate { per_s, burst: per_s.saturating_mul(2) };
         let limits = GateLimits { all, ..GateLimits::default() };
@@ -108,6 +102,19 @@ impl Certificates {
             gate: Gate::new(limits, Key(key.to_le_bytes())),
         }))
     }
+}
+
+/// The threads of handshakes, of TLS and of media's keys.
+///
+/// # Errors
+/// One line for a person: no thread.
+pub(crate) fn handshaker(config: &Config) -> Result<Handshaker, String> {
+    let threads = usize::try_from(config.streams.handshake_threads).unwrap_or(1);
+    // The system spreads them over other cores; where there is none, calls go first.
+    let begin = |_| {
+        let _as_before = add_nice(HANDSHAKES_NICE);
+    };
+    Handshaker::start(threads, begin).map_err(|e| format!("thread: {e}"))
 }
 
 /// Gives a shard what its connections need: TLS, which browsers' pages may connect, and who takes

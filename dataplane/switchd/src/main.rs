@@ -9,6 +9,7 @@
 //! names them, exit code 2.
 
 mod certificate;
+mod identity;
 mod keep;
 mod power;
 mod ring;

@@ -2,6 +2,7 @@
 
 use crate::certificate::{self, Certificates};
 use crate::complain;
+use crate::identity;
 use crate::keep::{self, AtEnd, Flags, Sockets};
 use crate::power::{self, CutOff};
 use crate::ring;
@@ -84,10 +85,7 @@ pub(crate) fn run(config: &Config) -> Result<(), String> {
     let (ios, places) = open_ios(config, &wakers, sockets)?;
     let parts = handles.into_iter().zip(lanes).zip(ios).zip(tables);
     let mut made = make(config, epoch, parts, &places)?;
-    if let (Some(door), Some(waker)) = (made.first_mut(), wakers.first()) {
-        let tls = certificates.tls(config, &places, &waker.try_clone().map_err(no_bell)?)?;
-        certificate::arm(door, config, tls, &places)?;
-    }
+    shake_hands(config, &certificates, &mut made, (&wakers, &places))?;
     adopt(&mut made, &recorded);
     let flags = Flags::new(shards)?;
     let threads = start(made, &shard_cores(config)?, &flags)?;
@@ -144,6 +142,25 @@ fn make(
         made.push(shard);
     }
     Ok(made)
+}
+
+/// Gives the shards the threads of handshakes: the door for connections, each for media's keys.
+fn shake_hands(
+    config: &Config,
+    certificates: &Certificates,
+    made: &mut [ProductionShard],
+    (wakers, places): (&[EventFd], &[Place]),
+) -> Result<(), String> {
+    let handshaker = certificate::handshaker(config)?;
+    let identity = identity::identity(&config.node.data)?;
+    if let (Some(door), Some(waker)) = (made.first_mut(), wakers.first()) {
+        let tls = certificates.tls(config, places, (&handshaker, waker))?;
+        certificate::arm(door, config, tls, places)?;
+    }
+    for (shard, waker) in made.iter_mut().zip(wakers) {
+        shard.set_dtls(identity::dtls(&identity, &handshaker, waker)?);
+    }
+    Ok(())
 }
 
 fn no_bell(e: std::io::Error) -> String {

@@ -7,6 +7,7 @@ mod datagram;
 mod deck;
 mod dialog;
 mod digest;
+mod dtls;
 mod endpoint;
 mod framing;
 mod journal;
@@ -16,6 +17,7 @@ mod rtp;
 mod sdp;
 mod sip;
 mod srtp;
+mod stun;
 mod table;
 mod thaw;
 mod token;
@@ -45,6 +47,8 @@ pub static TARGETS: &[&Target] = &[
     &rtp::TARGET,
     &rtcp::TARGET,
     &srtp::TARGET,
+    &stun::TARGET,
+    &dtls::TARGET,
     &datagram::TARGET,
     &link::TARGET,
     &token::TARGET,

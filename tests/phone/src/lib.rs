@@ -29,6 +29,7 @@ pub mod ladder;
 pub mod limits;
 pub mod media;
 pub mod message;
+mod peer;
 pub mod phone;
 pub mod random;
 pub mod raw;

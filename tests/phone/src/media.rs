@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 
 use crate::forwarder::{Forwarder, ForwarderStats, Impairment};
 use crate::limits::{DATAGRAM_BYTES_MAX, POLL, PORT_PAIRS_MAX};
+use crate::peer::Peer;
 use crate::random::Random;
 use crate::rtp::tally::{MediaReport, Moment, Tally};
 use crate::rtp::{Packet, SenderInfo, marked_payload, rtcp_compound};
-use crate::sdp::{Key, Sdp};
+use crate::sdp::{Key, Sdp, Shake};
 use crate::srtp::{Srtp, Vault, fresh_key};
 
 /// G.711 samples, and bytes, in a millisecond.
@@ -94,6 +95,8 @@ struct State {
     sent_since_report: bool,
     tally: Tally,
     vault: Option<Vault>,
+    /// Keys are agreed on by DTLS; nothing is sent or heard before they are.
+    peer: Option<Box<Peer>>,
 }
 
 #[derive(Debug)]
@@ -138,6 +141,10 @@ impl Media {
             sent_since_report: false,
             tally: Tally::new(stream),
             vault: None,
+            peer: match config.srtp.is_dtls() {
+                true => Peer::new(random, config.srtp == Srtp::DtlsPassive).map(Box::new),
+                false => None,
+            },
         };
         let shared = Arc::new(Shared {
             rtp,
@@ -181,8 +188,25 @@ impl Media {
         self.srtp.say(&self.key, remote)
     }
 
+    /// What our description says of keys by DTLS.
+    pub(crate) fn say_shake(&self, remote: Option<&Sdp>) -> Option<Shake> {
+        self.shared.lock().peer.as_ref().map(|peer| peer.say(remote))
+    }
+
+    /// The other side's description is in force, as far as keys by DTLS go.
+    pub(crate) fn shake(&self, theirs: &Sdp) {
+        let mut state = self.shared.lock();
+        if let (Some(peer), Some(shake)) = (&mut state.peer, &theirs.shake) {
+            peer.hear(shake, theirs.rtp, Instant::now());
+        }
+        self.shared.changed.notify_all();
+    }
+
     /// The other side's key is in force; none: media is in the clear.
     pub(crate) fn set_key(&self, theirs: Option<&Key>) {
+        if self.srtp.is_dtls() {
+            return;
+        }
         let vault = &mut self.shared.lock().vault;
         match (theirs, vault.as_mut()) {
             (None, _) => *vault = None,
@@ -290,7 +314,10 @@ impl Shared {
         let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
         while !self.stopped() {
             if let Ok((length, source)) = self.rtp.recv_from(&mut buffer) {
-                self.handle_rtp(buffer.get(..length).unwrap_or_default(), source);
+                let bytes = buffer.get(..length).unwrap_or_default();
+                if !self.divert(bytes) {
+                    self.handle_rtp(bytes, source);
+                }
             }
             while let Ok((length, _)) = self.rtcp.recv_from(&mut buffer) {
                 let mut state = self.lock();
@@ -305,6 +332,43 @@ impl Shared {
                     }
                 }
             }
+        }
+    }
+
+    /// Takes what is no RTP from a port where more comes (RFC 7983).
+    fn divert(&self, bytes: &[u8]) -> bool {
+        let mut state = self.lock();
+        let Some(peer) = &mut state.peer else { return false };
+        match bytes {
+            [128..=191, 192..=223, ..] => {
+                let ssrc = state.ssrc;
+                let opened = state.vault.as_mut().and_then(|vault| vault.open_rtcp(bytes));
+                if let Some(bytes) = opened {
+                    state.tally.handle_rtcp(&bytes, ssrc);
+                }
+                true
+            }
+            // Nothing is heard before there are keys.
+            [128..=191, ..] => state.vault.is_none(),
+            _ => {
+                peer.handle(bytes, Instant::now());
+                self.follow(&mut state);
+                true
+            }
+        }
+    }
+
+    /// Does what the peer wants done.
+    fn follow(&self, state: &mut State) {
+        let remote = state.remote;
+        let Some(peer) = &mut state.peer else { return };
+        if let Some((to, _)) = remote {
+            for bytes in peer.take_out() {
+                let _lost = self.rtp.send_to(&bytes, self.detour.unwrap_or(to));
+            }
+        }
+        if let Some(vault) = peer.take_vault() {
+            state.vault = Some(vault);
         }
     }
 
@@ -336,6 +400,10 @@ impl Shared {
         let mut state = self.lock();
         while !self.stopped() {
             let now = Instant::now();
+            if let Some(peer) = &mut state.peer {
+                peer.tick(now);
+                self.follow(&mut state);
+            }
             let next = self.send_due(&mut state, now);
             if now >= state.rtcp_due {
                 if !state.ended {
@@ -355,7 +423,8 @@ impl Shared {
     /// Sends what is due; when to look again.
     fn send_due(&self, state: &mut State, now: Instant) -> Instant {
         let ptime = Duration::from_millis(u64::from(self.ptime_ms));
-        let may = state.sends && !state.ended && state.remote.is_some();
+        let waits = state.peer.is_some() && state.vault.is_none();
+        let may = state.sends && !state.ended && state.remote.is_some() && !waits;
         let idle = now + POLL;
         let Some(mut job) = state.job.take() else { return idle };
         if job.due > now {
@@ -418,7 +487,12 @@ impl Shared {
     }
 
     fn send_rtcp(&self, state: &mut State, bye: bool) {
-        let Some((_, remote)) = state.remote else { return };
+        let Some((rtp, rtcp)) = state.remote else { return };
+        let (socket, remote) = match (&state.peer, &state.vault) {
+            (None, _) => (&self.rtcp, rtcp),
+            (Some(_), Some(_)) => (&self.rtp, rtp),
+            (Some(_), None) => return,
+        };
         let packets = u32::try_from(state.tally.counts().sent_packets).unwrap_or(u32::MAX);
         let sender = std::mem::take(&mut state.sent_since_report).then_some(SenderInfo {
             timestamp: state.timestamp,
@@ -428,7 +502,7 @@ impl Shared {
         let block = state.tally.report_block();
         let bytes = rtcp_compound(state.ssrc, sender, block, "phone@strowger.test", bye);
         let sealed = state.vault.as_mut().map(|vault| vault.seal_rtcp(&bytes));
-        if self.rtcp.send_to(sealed.as_deref().unwrap_or(&bytes), remote).is_ok() {
+        if socket.send_to(sealed.as_deref().unwrap_or(&bytes), remote).is_ok() {
             let rtcp = &mut state.tally.counts().rtcp;
             match sender {
                 Some(_) => rtcp.sent_sr += 1,

@@ -35,6 +35,23 @@ pub struct Sdp {
     pub direction: Direction,
     /// The describer's key, if there is one.
     pub key: Option<Key>,
+    /// How keys are agreed on with the describer by DTLS, if they are.
+    pub shake: Option<Shake>,
+}
+
+/// Keys by DTLS and ICE in a description (RFC 5763, RFC 8839).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shake {
+    /// `sha-256` and the sum of the certificate.
+    pub fingerprint: String,
+    /// Who begins.
+    pub setup: String,
+    /// Credentials of ICE.
+    pub ufrag: String,
+    /// The same.
+    pub pwd: String,
+    /// The describer is a lite side.
+    pub is_lite: bool,
 }
 
 /// A key of SRTP in a description (RFC 4568).
@@ -94,16 +111,26 @@ impl Sdp {
     /// Reads a body; the first audio stream counts. `None` when there is no usable one.
     #[must_use]
     pub fn parse(body: &[u8]) -> Option<Self> {
-        Self::parse_as(body, false)
+        Self::parse_as(body, Known::Nothing)
     }
 
     /// The same of a phone that knows SRTP by the suite of [`crate::srtp::SUITE`].
     #[must_use]
     pub fn parse_secure(body: &[u8]) -> Option<Self> {
-        Self::parse_as(body, true)
+        Self::parse_as(body, Known::Keys)
     }
 
-    fn parse_as(body: &[u8], is_secure: bool) -> Option<Self> {
+    /// The same of a phone that agrees on keys by DTLS, and by nothing else.
+    #[must_use]
+    pub fn parse_shaking(body: &[u8]) -> Option<Self> {
+        let sdp = Self::parse_as(body, Known::Dtls)?;
+        let text = std::str::from_utf8(body).ok()?;
+        let shake = parse_shake(text)?;
+        Some(Self { shake: Some(shake), ..sdp })
+    }
+
+    fn parse_as(body: &[u8], known: Known) -> Option<Self> {
+        let is_secure = known == Known::Keys;
         let text = std::str::from_utf8(body).ok()?;
         let mut origin = None;
         let (mut session_ip, mut media_ip) = (None, None);
@@ -119,7 +146,7 @@ impl Sdp {
                     // What was said of a stream that is passed over holds for no other.
                     (media_ip, media_way, rtcp, ptime_ms) = (None, None, None, None);
                     key = None;
-                    audio = parse_media(value, is_secure);
+                    audio = parse_media(value, known);
                 }
                 "o" => origin = parse_origin(value),
                 "c" if in_media => media_ip = parse_connection(value),
@@ -151,6 +178,7 @@ impl Sdp {
             ptime_ms,
             direction: media_way.unwrap_or(session_way),
             key,
+            shake: None,
         })
     }
 
@@ -165,10 +193,23 @@ impl Sdp {
              m=audio {port} {} {formats}\r\na=rtpmap:0 PCMU/8000\r\n",
             self.session,
             self.version,
-            if self.key.as_ref().is_some_and(|key| key.savp) { "RTP/SAVP" } else { "RTP/AVP" },
+            match (&self.shake, &self.key) {
+                (Some(_), _) => "UDP/TLS/RTP/SAVPF",
+                (None, Some(Key { savp: true, .. })) => "RTP/SAVP",
+                (None, _) => "RTP/AVP",
+            },
         );
         if let Some(Key { tag, text: key, .. }) = &self.key {
             text.push_str(&format!("a=crypto:{tag} {} inline:{key}\r\n", crate::srtp::SUITE));
+        }
+        if let Some(shake) = &self.shake {
+            let Shake { fingerprint, setup, ufrag, pwd, .. } = shake;
+            text.push_str(&format!(
+                "a=fingerprint:{fingerprint}\r\na=setup:{setup}\r\na=ice-ufrag:{ufrag}\r\n\
+                 a=ice-pwd:{pwd}\r\na=rtcp-mux\r\na=mid:0\r\n\
+                 a=candidate:1 1 udp 2130706431 {ip} {port} typ host\r\n\
+                 a=candidate:2 1 udp 1 203.0.113.250 9 typ host\r\n"
+            ));
         }
         if let Some(ptime) = self.ptime_ms {
             text.push_str(&format!("a=ptime:{ptime}\r\n"));
@@ -197,7 +238,32 @@ fn parse_connection(value: &str) -> Option<IpAddr> {
     value.split(' ').nth(2)?.split('/').next()?.parse().ok()
 }
 
-fn parse_media(value: &str, is_secure: bool) -> Option<(u16, bool, Vec<u8>)> {
+/// What a phone knows of encryption.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Known {
+    Nothing,
+    Keys,
+    Dtls,
+}
+
+/// The first of each attribute, and all of them: a browser goes without none.
+fn parse_shake(text: &str) -> Option<Shake> {
+    let value = |name: &str| text.lines().find_map(|line| line.trim_end().strip_prefix(name));
+    let has = |line: &str| text.lines().any(|one| one.trim_end() == line);
+    let has_candidate = value("a=candidate:").is_some_and(|c| c.ends_with(" typ host"));
+    if !has("a=rtcp-mux") || !has_candidate {
+        return None;
+    }
+    Some(Shake {
+        fingerprint: value("a=fingerprint:")?.to_owned(),
+        setup: value("a=setup:")?.to_owned(),
+        ufrag: value("a=ice-ufrag:")?.to_owned(),
+        pwd: value("a=ice-pwd:")?.to_owned(),
+        is_lite: has("a=ice-lite"),
+    })
+}
+
+fn parse_media(value: &str, known: Known) -> Option<(u16, bool, Vec<u8>)> {
     let mut words = value.split(' ');
     if words.next()? != "audio" {
         return None;
@@ -206,8 +272,9 @@ fn parse_media(value: &str, is_secure: bool) -> Option<(u16, bool, Vec<u8>)> {
     // What is encrypted a phone without keys cannot take, and says so: an answer has the offer's
     // transport.
     let savp = match words.next()? {
-        "RTP/AVP" | "RTP/AVPF" => false,
-        "RTP/SAVP" | "RTP/SAVPF" if is_secure => true,
+        "RTP/AVP" | "RTP/AVPF" if known != Known::Dtls => false,
+        "RTP/SAVP" | "RTP/SAVPF" if known == Known::Keys => true,
+        "UDP/TLS/RTP/SAVP" | "UDP/TLS/RTP/SAVPF" if known == Known::Dtls => false,
         _ => return None,
     };
     let formats = words.filter_map(|word| word.parse().ok()).collect();
@@ -250,6 +317,7 @@ mod tests {
             ptime_ms: Some(30),
             direction: Direction::SendOnly,
             key: None,
+            shake: None,
         };
         assert_eq!(Sdp::parse(sdp.to_text().as_bytes()), Some(sdp.clone()));
         for savp in [false, true] {

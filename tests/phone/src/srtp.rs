@@ -1,5 +1,8 @@
-//! SRTP with keys in descriptions (RFC 3711, RFC 4568), by one suite: AES_CM_128_HMAC_SHA1_80. Own
-//! code upon the primitives, so that a mistake of the product is not repeated here.
+//! SRTP with keys in descriptions (RFC 3711, RFC 4568), by one suite: AES_CM_128_HMAC_SHA1_80; and
+//! by keys of DTLS, which may be of AES-GCM as well. Own code upon the primitives, so that a mistake
+//! of the product is not repeated here.
+
+mod gcm;
 
 use aes::Aes128;
 use aes::cipher::{BlockCipherEncrypt, KeyInit};
@@ -8,6 +11,7 @@ use sha1::Sha1;
 
 use crate::random::Random;
 use crate::sdp::{Key, Sdp};
+use gcm::Gcm;
 
 /// The suite that this phone speaks.
 pub const SUITE: &str = "AES_CM_128_HMAC_SHA1_80";
@@ -29,6 +33,10 @@ pub enum Srtp {
     Beside,
     /// It offers and takes `RTP/SAVP` only.
     Only,
+    /// It offers and takes keys by DTLS only, with ICE, as a browser does.
+    Dtls,
+    /// The same, and never begins the handshake.
+    DtlsPassive,
 }
 
 impl Srtp {
@@ -39,7 +47,14 @@ impl Srtp {
             Self::Off => Sdp::parse(body),
             Self::Beside => Sdp::parse_secure(body),
             Self::Only => Sdp::parse_secure(body).filter(|sdp| sdp.key.is_some()),
+            Self::Dtls | Self::DtlsPassive => Sdp::parse_shaking(body),
         }
+    }
+
+    /// Whether keys are agreed on by DTLS.
+    #[must_use]
+    pub fn is_dtls(self) -> bool {
+        matches!(self, Self::Dtls | Self::DtlsPassive)
     }
 
     /// What our description says of keys: as it was agreed on, else as we offer.
@@ -47,7 +62,7 @@ impl Srtp {
     pub fn say(self, ours: &[u8; MASTER_BYTES], remote: Option<&Sdp>) -> Option<Key> {
         let text = to_base64(ours);
         match (self, remote) {
-            (Self::Off, _) => None,
+            (Self::Off | Self::Dtls | Self::DtlsPassive, _) => None,
             (_, Some(remote)) => remote.key.as_ref().map(|key| Key { text, ..key.clone() }),
             (Self::Beside, None) => Some(Key { tag: 1, savp: false, text }),
             (Self::Only, None) => Some(Key { tag: 1, savp: true, text }),
@@ -79,6 +94,13 @@ impl Vault {
         Some(Self { theirs_text: theirs.to_owned(), out: Side::new(ours), back, unproven: 0 })
     }
 
+    /// Of keys with salts by DTLS: of AES_CM_128_HMAC_SHA1_80 by their length, or of AES-GCM.
+    #[must_use]
+    pub fn of_masters(ours: &[u8], theirs: &[u8]) -> Option<Self> {
+        let (out, back) = (Side::of_master(ours)?, Side::of_master(theirs)?);
+        Some(Self { theirs_text: String::new(), out, back, unproven: 0 })
+    }
+
     /// The other side has another key now. Ours stays, with where it is.
     pub fn change(&mut self, theirs: &str) {
         if self.theirs_text != theirs
@@ -94,9 +116,13 @@ impl Vault {
         let (ssrc, sequence) = (word(packet, 8), half(packet, 2));
         let index = self.out.index(ssrc, sequence);
         self.out.last = Some((ssrc, index));
+        let keys = match &self.out.rtp {
+            Cipher::Gcm(gcm) => return gcm.seal(packet, ssrc, index),
+            Cipher::Counter(keys) => keys,
+        };
         let mut bytes = packet.to_vec();
-        self.out.rtp.crypt(&mut bytes[12..], ssrc, index);
-        let tag = self.out.rtp.tag(&bytes, &roc(index));
+        keys.crypt(&mut bytes[12..], ssrc, index);
+        let tag = keys.tag(&bytes, &roc(index));
         bytes.extend_from_slice(&tag);
         bytes
     }
@@ -109,32 +135,34 @@ impl Vault {
     }
 
     fn try_open(&mut self, packet: &[u8]) -> Option<Vec<u8>> {
-        let (bytes, tag) = packet.split_at_checked(packet.len().checked_sub(TAG_BYTES)?)?;
-        if bytes.len() < 12 {
+        if packet.len() < 12 + TAG_BYTES {
             return None;
         }
-        let (ssrc, sequence) = (word(bytes, 8), half(bytes, 2));
+        let (ssrc, sequence) = (word(packet, 8), half(packet, 2));
         let index = self.back.index(ssrc, sequence);
-        if self.back.rtp.tag(bytes, &roc(index)) != *tag {
-            return None;
-        }
+        let opened = match &self.back.rtp {
+            Cipher::Gcm(gcm) => gcm.open(packet, ssrc, index)?,
+            Cipher::Counter(keys) => keys.open(packet, ssrc, index)?,
+        };
         let is_newer = self.back.last.is_none_or(|last| last.0 != ssrc || last.1 < index);
         if is_newer {
             self.back.last = Some((ssrc, index));
         }
-        let mut bytes = bytes.to_vec();
-        self.back.rtp.crypt(&mut bytes[12..], ssrc, index);
-        Some(bytes)
+        Some(opened)
     }
 
     /// Protects RTCP.
     pub fn seal_rtcp(&mut self, packet: &[u8]) -> Vec<u8> {
         self.out.rtcp_index += 1;
         let index = self.out.rtcp_index;
+        let keys = match &self.out.rtcp {
+            Cipher::Gcm(gcm) => return gcm.seal_rtcp(packet, word(packet, 4), index),
+            Cipher::Counter(keys) => keys,
+        };
         let mut bytes = packet.to_vec();
-        self.out.rtcp.crypt(&mut bytes[RTCP_HEAD_BYTES..], word(packet, 4), index.into());
+        keys.crypt(&mut bytes[RTCP_HEAD_BYTES..], word(packet, 4), index.into());
         let last = (index | 1 << 31).to_be_bytes();
-        let tag = self.out.rtcp.tag(&bytes, &last);
+        let tag = keys.tag(&bytes, &last);
         bytes.extend_from_slice(&last);
         bytes.extend_from_slice(&tag);
         bytes
@@ -142,17 +170,37 @@ impl Vault {
 
     /// Opens RTCP; `None` when it is not theirs.
     pub fn open_rtcp(&mut self, packet: &[u8]) -> Option<Vec<u8>> {
+        let opened = match &self.back.rtcp {
+            Cipher::Gcm(gcm) => gcm.open_rtcp(packet),
+            Cipher::Counter(keys) => keys.open_rtcp(packet),
+        };
+        self.unproven += u64::from(opened.is_none());
+        opened
+    }
+}
+
+impl Keys {
+    fn open(&self, packet: &[u8], ssrc: u32, index: u64) -> Option<Vec<u8>> {
+        let (bytes, tag) = packet.split_at_checked(packet.len().checked_sub(TAG_BYTES)?)?;
+        if self.tag(bytes, &roc(index)) != *tag {
+            return None;
+        }
+        let mut bytes = bytes.to_vec();
+        self.crypt(&mut bytes[12..], ssrc, index);
+        Some(bytes)
+    }
+
+    fn open_rtcp(&self, packet: &[u8]) -> Option<Vec<u8>> {
         let (bytes, tag) = packet.split_at_checked(packet.len().checked_sub(TAG_BYTES)?)?;
         let (bytes, last) = bytes.split_at_checked(bytes.len().checked_sub(WORD_BYTES)?)?;
         let last: [u8; WORD_BYTES] = last.try_into().ok()?;
-        if bytes.len() < RTCP_HEAD_BYTES || self.back.rtcp.tag(bytes, &last) != *tag {
-            self.unproven += 1;
+        if bytes.len() < RTCP_HEAD_BYTES || self.tag(bytes, &last) != *tag {
             return None;
         }
         let index = u32::from_be_bytes(last) & !(1 << 31);
         let mut bytes = bytes.to_vec();
         let ssrc = word(&bytes, 4);
-        self.back.rtcp.crypt(&mut bytes[RTCP_HEAD_BYTES..], ssrc, index.into());
+        self.crypt(&mut bytes[RTCP_HEAD_BYTES..], ssrc, index.into());
         Some(bytes)
     }
 }
@@ -160,8 +208,8 @@ impl Vault {
 /// One direction.
 #[derive(Debug)]
 struct Side {
-    rtp: Keys,
-    rtcp: Keys,
+    rtp: Cipher,
+    rtcp: Cipher,
     /// The newest packet: its source and index.
     last: Option<(u32, u64)>,
     rtcp_index: u32,
@@ -169,8 +217,16 @@ struct Side {
 
 impl Side {
     fn new(master: &[u8; MASTER_BYTES]) -> Self {
-        let (rtp, rtcp) = (Keys::derive(master, 0), Keys::derive(master, 3));
-        Self { rtp, rtcp, last: None, rtcp_index: 0 }
+        let of = |first| Cipher::Counter(Keys::derive(master, first));
+        Self { rtp: of(0), rtcp: of(3), last: None, rtcp_index: 0 }
+    }
+
+    fn of_master(master: &[u8]) -> Option<Self> {
+        if let Ok(master) = master.try_into() {
+            return Some(Self::new(master));
+        }
+        let of = |first| Gcm::derive(master, first).map(Cipher::Gcm);
+        Some(Self { rtp: of(0)?, rtcp: of(3)?, last: None, rtcp_index: 0 })
     }
 
     /// RFC 3711 3.3.1: the index closest to the newest one of this source.
@@ -184,6 +240,13 @@ impl Side {
         let indices = rounds.into_iter().flatten().map(near);
         indices.min_by_key(|index| index.abs_diff(newest)).unwrap_or_default()
     }
+}
+
+/// Encryption with its proof.
+#[derive(Debug)]
+enum Cipher {
+    Counter(Keys),
+    Gcm(Gcm),
 }
 
 /// Session keys.

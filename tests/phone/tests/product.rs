@@ -49,6 +49,8 @@ mod deck;
 mod dialog;
 #[path = "product/direct.rs"]
 mod direct;
+#[path = "product/dtls.rs"]
+mod dtls;
 #[path = "product/elsewhere.rs"]
 mod elsewhere;
 #[path = "product/fact.rs"]

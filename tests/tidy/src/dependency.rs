@@ -13,15 +13,17 @@ use std::collections::BTreeMap;
 type Rule = (&'static str, &'static str, &'static [&'static str]);
 
 /// The product's crates, lowest first.
-const RULES: [Rule; 32] = [
+const RULES: [Rule; 34] = [
     ("dataplane/wire", "strowger-wire", &[]),
     ("dataplane/sdp", "strowger-sdp", &[]),
     ("dataplane/srtp", "strowger-srtp", &[]),
     ("dataplane/link", "strowger-link", &[]),
+    ("dataplane/ice", "strowger-ice", &["link"]),
+    ("dataplane/dtls", "strowger-dtls", &["srtp", "link"]),
     ("dataplane/leg", "strowger-leg", &["sdp", "link"]),
     ("dataplane/sip", "strowger-sip", &["leg", "link"]),
     ("dataplane/stream", "strowger-stream", &["link"]),
-    ("dataplane/media", "strowger-media", &["wire", "sdp", "srtp", "link"]),
+    ("dataplane/media", "strowger-media", &["wire", "sdp", "srtp", "ice", "link"]),
     ("dataplane/call", "strowger-call", &["leg", "link"]),
     ("dataplane/port", "strowger-port", &["wire", "link"]),
     ("dataplane/path", "strowger-path", &["port", "link", "tuning"]),
@@ -51,11 +53,12 @@ const RULES: [Rule; 32] = [
     ),
     ("tuning", "strowger-tuning", &[]),
 ];
-const DATAPLANE: &[&str] =
-    &["wire", "sdp", "srtp", "link", "leg", "sip", "stream", "media", "call", "port"];
+const DATAPLANE: &[&str] = &[
+    "wire", "sdp", "srtp", "ice", "dtls", "link", "leg", "sip", "stream", "media", "call", "port",
+];
 const SWITCHD: &[&str] = &[
-    "shard", "wire", "sdp", "link", "leg", "sip", "stream", "media", "call", "port", "path",
-    "tuning",
+    "shard", "dtls", "wire", "sdp", "link", "leg", "sip", "stream", "media", "call", "port",
+    "path", "tuning",
 ];
 const ROUTING: &[&str] = &["model", "link", "locate", "billing", "numbering", "condition", "list"];
 const OFFICE: &[&str] = &["model", "routing", "billing", "till", "link"];

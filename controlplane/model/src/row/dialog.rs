@@ -145,7 +145,8 @@ pub enum G711 {
     Bar,
 }
 
-/// Whether media between a party and us is encrypted, with keys in descriptions (source: `srtp`).
+/// Whether media between a party and us is encrypted, with keys in descriptions or by DTLS (source:
+/// `srtp`).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
 pub enum SrtpUse {
     /// Never (-2, 0).
@@ -161,6 +162,8 @@ pub enum SrtpUse {
     Require,
     /// It passes as it is, and RTP in the clear is refused (5).
     EndToEnd,
+    /// It is offered keys by DTLS, and RTP in the clear is refused.
+    Dtls,
 }
 
 /// What becomes of a call that has somewhere to go.

@@ -315,10 +315,13 @@ settings! {
         /// What becomes of G.711 in descriptions: `keep`, `spare` takes it out where there is
         /// another voice codec, `bar` always, which keeps fax out.
         g711: G711 = G711::Keep, Kind::Word(G711_WORDS), Subscriber, Routing, ["cfg_block711"];
-        /// Whether media with a party is encrypted, by keys in descriptions: `off` never; `pass`
-        /// as it is where the other side is set so too; `accept` where it or the other side speaks
-        /// SRTP; `offer` is always offered beside RTP; `require` refuses RTP with 488; `end-to-end`
-        /// passes as it is and refuses RTP. Keys travel in SIP: give such parties TLS.
+        /// Whether media with a party is encrypted: `off` never; `pass` as it is where the other
+        /// side is set so too; `accept` where it or the other side speaks SRTP; `offer` is always
+        /// offered beside RTP; `require` refuses RTP with 488; `end-to-end` passes as it is and
+        /// refuses RTP. Keys travel in SIP: give such parties TLS. `dtls` offers keys by DTLS with
+        /// ICE, as browsers want it, and refuses RTP; whoever is called by WebSocket is offered
+        /// that by `accept`, `offer` and `require` too. What a party offers itself by DTLS is taken
+        /// by all but `off`.
         srtp: SrtpUse = SrtpUse::Accept, Kind::Word(SRTP_WORDS), Subscriber, Routing, [];
         /// Whether a phone's media is taken to come through a NAT.
         nat: Nat = Nat::Auto, Kind::Word(NAT_WORDS), Subscriber, Routing, [];

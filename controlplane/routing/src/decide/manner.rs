@@ -119,7 +119,22 @@ pub(super) fn srtp(profile: &Profile, own: Option<&DialogTerms>) -> Srtp {
         SrtpUse::Offer => Srtp::Offer,
         SrtpUse::Require => Srtp::Require,
         SrtpUse::EndToEnd => Srtp::EndToEnd,
+        SrtpUse::Dtls => Srtp::Dtls,
     }
+}
+
+/// The same of who is called by a transport: browsers have WebSocket and nothing else, and speak
+/// no media but with keys by DTLS (RFC 8827 6.5).
+const fn srtp_by(transport: Transport, srtp: Srtp) -> Srtp {
+    match (transport, srtp) {
+        (Transport::Ws | Transport::Wss, Srtp::Accept | Srtp::Offer | Srtp::Require) => Srtp::Dtls,
+        _ => srtp,
+    }
+}
+
+/// Whether a party is one that is offered SRTP, by whatever keys.
+const fn is_offered(srtp: Srtp) -> bool {
+    matches!(srtp, Srtp::Offer | Srtp::Require | Srtp::Dtls)
 }
 
 /// Whether what a party is sent is encrypted on its first hop.
@@ -132,7 +147,7 @@ const fn is_secure(transport: Transport) -> bool {
 
 /// Whether two parties need our hand in their keys: one is offered what the other does not say.
 const fn needs_keys(one: Srtp, other: Srtp) -> bool {
-    matches!(one, Srtp::Offer | Srtp::Require) || matches!(other, Srtp::Offer | Srtp::Require)
+    is_offered(one) || is_offered(other)
 }
 
 /// What the paths of two parties make together (spec C-MED-02). Relayed wins over all else, and
@@ -178,14 +193,22 @@ const fn mode(path: MediaPath, nats: Nats) -> MediaMode {
 }
 
 impl<'a> Attempt<'a> {
-    /// Says who is offered SRTP, and whose keys everybody on the way can read.
-    pub(super) fn note_keys(&mut self, go: &Go) {
-        let branches = go.stages.iter().flat_map(|stage| &stage.branches);
-        let offered = branches.filter(|branch| needs_keys(branch.media.srtp, Srtp::Accept));
-        let (mut all, mut clear) = (0, 0);
-        for branch in offered {
-            all += 1;
-            clear += i64::from(!is_secure(branch.target.transport));
+    /// Chooses the keys of who is called by its transport; says who is offered SRTP, and whose keys
+    /// everybody on the way can read.
+    pub(super) fn choose_keys(&mut self, go: &mut Go) {
+        let (mut all, mut clear, mut shaken) = (0, 0, 0);
+        for branch in go.stages.iter_mut().flat_map(|stage| &mut stage.branches) {
+            let transport = branch.target.transport;
+            branch.media.srtp = srtp_by(transport, branch.media.srtp);
+            if branch.media.srtp == Srtp::Dtls {
+                shaken += 1;
+            } else if is_offered(branch.media.srtp) {
+                all += 1;
+                clear += i64::from(!is_secure(transport));
+            }
+        }
+        if shaken > 0 {
+            self.note(Step::KeysByDtls { branches: shaken });
         }
         if all > 0 {
             self.note(Step::KeysOffered { branches: all });
@@ -204,7 +227,7 @@ impl<'a> Attempt<'a> {
             return;
         }
         let may = !self.is_emergency && !self.hides_address();
-        let source = self.ask.hints.source;
+        let (source, transport) = (self.ask.hints.source, self.ask.hints.transport);
         let (mut direct, mut fixed, mut relayed) = (0i64, 0i64, 0i64);
         for branch in go.stages.iter_mut().flat_map(|stage| &mut stage.branches) {
             let path = merged(own, self.far_path(branch));
@@ -218,7 +241,8 @@ impl<'a> Attempt<'a> {
             };
             let plain = !branch.anonymous && !branch.record && branch.app.is_none();
             let one_family = branch.target.address.is_ipv4() == source.is_ipv4();
-            let ours = needs_keys(go.media.srtp, branch.media.srtp);
+            let ours = needs_keys(go.media.srtp, branch.media.srtp)
+                || srtp_by(transport, go.media.srtp) != go.media.srtp;
             if may && plain && one_family && !ours {
                 branch.media.mode = mode(path, nats);
             }

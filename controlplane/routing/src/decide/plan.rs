@@ -313,7 +313,7 @@ impl<'a> Attempt<'a> {
             reroute: self.reroute_of(sender),
         };
         go.media = own_media(go.media, sender.settings, terms_of(sender));
-        self.note_keys(&go);
+        self.choose_keys(&mut go);
         self.choose_paths(sender, &mut go);
         self.rule_replies(&mut go.stages);
         go.on_exhausted.headers.extend(self.own_reply());

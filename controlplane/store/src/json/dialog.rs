@@ -33,13 +33,14 @@ const MEDIA_PATHS: [(&str, MediaPath); 8] = [
     ("relay", MediaPath::Relay),
 ];
 
-const SRTPS: [(&str, SrtpUse); 6] = [
+const SRTPS: [(&str, SrtpUse); 7] = [
     ("off", SrtpUse::Off),
     ("pass", SrtpUse::Pass),
     ("accept", SrtpUse::Accept),
     ("offer", SrtpUse::Offer),
     ("require", SrtpUse::Require),
     ("end-to-end", SrtpUse::EndToEnd),
+    ("dtls", SrtpUse::Dtls),
 ];
 
 const G711S: [(&str, G711); 3] = [("keep", G711::Keep), ("spare", G711::Spare), ("bar", G711::Bar)];

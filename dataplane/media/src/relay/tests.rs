@@ -171,6 +171,7 @@ impl Script {
         let verdict = burst[0].verdict;
         assert_eq!(octets, before, "a plain relay changes nothing");
         match verdict {
+            Verdict::Dtls => "DTLS".to_owned(),
             Verdict::Drop(reason) => format!("{reason:?}"),
             Verdict::Send { from, to } => {
                 let name = PORTS.iter().find(|(_, number)| port(*number) == from).unwrap().0;

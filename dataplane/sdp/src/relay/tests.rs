@@ -1,5 +1,5 @@
 use super::{Keyed, Place, Policy, RelayError, RelayPlan};
-use crate::{Description, LocalSession};
+use crate::{Description, Direction, DtlsForm, LocalSession, Target};
 
 /// Our places: RTP ports 16384, 16388 ... on 203.0.113.1, RTCP one above.
 fn places(count: usize) -> Vec<Option<Place>> {
@@ -201,4 +201,91 @@ fn keys_are_taken_out_and_put_in() {
         "RTP/AVP RTP/SAVPF inline:our RTP/AVP"
     );
     assert_eq!(format!("{:?}", ours(true)), "Ours (required)", "no key in a log");
+}
+
+const BROWSER: &str = "v=0\no=- 1 1 IN IP4 127.0.0.1\ns=-\nt=0 0\na=group:BUNDLE 0\n\
+    a=extmap-allow-mixed\na=msid-semantic: WMS\na=fingerprint:sha-256 AA\n\
+    m=audio 9 UDP/TLS/RTP/SAVPF 111 0\nc=IN IP4 0.0.0.0\na=rtcp:9 IN IP4 0.0.0.0\n\
+    a=candidate:1 1 udp 2113937151 a.local 54400 typ host\na=ice-ufrag:their\na=ice-pwd:their\n\
+    a=setup:actpass\na=mid:0\na=extmap:1 urn:x\na=sendrecv\na=msid:- x\na=rtcp-mux\na=rtcp-rsize\n\
+    a=rtpmap:111 opus/48000/2\na=rtcp-fb:111 transport-cc\na=fmtp:111 useinbandfec=1\n\
+    a=x-vendor:kept\na=ssrc:7 cname:x\n";
+
+fn keyed_to(body: &str, keyed: Keyed<'_>) -> String {
+    let body = body.replace('\n', "\r\n");
+    let theirs = Description::parse(body.as_bytes()).unwrap();
+    let plan = RelayPlan {
+        address: "203.0.113.1".parse().unwrap(),
+        places: &places(1),
+        policy: Policy::Plain,
+        keys: &[keyed],
+    };
+    let mut session = LocalSession::new(77);
+    let ours = session.relay(&theirs, &plan).unwrap().to_vec();
+    let head = "v=0\no=- 77 77 IN IP4 203.0.113.1\ns=-\nt=0 0\n";
+    let ours = String::from_utf8(ours).unwrap().replace("\r\n", "\n");
+    ours.strip_prefix(head).unwrap().to_owned()
+}
+
+/// To who has no DTLS a browser is a phone.
+#[test]
+fn what_only_browsers_mean_goes_to_browsers_only() {
+    let codecs = "a=rtpmap:111 opus/48000/2\n";
+    assert_eq!(
+        keyed_to(BROWSER, Keyed::Plain),
+        format!(
+            "m=audio 16384 RTP/AVP 111 0\nc=IN IP4 203.0.113.1\na=sendrecv\n{codecs}\
+             a=fmtp:111 useinbandfec=1\na=x-vendor:kept\n"
+        )
+    );
+    let keyed = Keyed::Dtls {
+        lines: b"a=ours\r\n",
+        form: DtlsForm { has_ice: true, has_mux: true, has_feedback: true },
+    };
+    assert_eq!(
+        keyed_to(BROWSER, keyed),
+        format!(
+            "a=extmap-allow-mixed\na=msid-semantic: WMS\na=ice-lite\n\
+             m=audio 16384 UDP/TLS/RTP/SAVPF 111 0\nc=IN IP4 203.0.113.1\na=mid:0\n\
+             a=extmap:1 urn:x\na=sendrecv\na=msid:- x\na=rtcp-rsize\n{codecs}\
+             a=rtcp-fb:111 transport-cc\na=fmtp:111 useinbandfec=1\na=x-vendor:kept\n\
+             a=ssrc:7 cname:x\na=ours\na=rtcp-mux\n\
+             a=candidate:1 1 UDP 2130706431 203.0.113.1 16384 typ host\na=end-of-candidates\n"
+        )
+    );
+}
+
+/// RTCP that has a port of its own has a candidate of its own; who has no ICE is told none.
+#[test]
+fn a_phone_is_told_dtls_as_it_speaks_it() {
+    let phone =
+        "v=0\no=- 1 1 IN IP4 10.0.0.5\ns=-\nt=0 0\nm=audio 4000 RTP/AVP 0\nc=IN IP4 10.0.0.5\n";
+    let form = DtlsForm { has_ice: true, has_mux: false, has_feedback: false };
+    let told = |form| keyed_to(phone, Keyed::Dtls { lines: b"a=ours\r\n", form });
+    assert_eq!(
+        told(form),
+        "a=ice-lite\nm=audio 16384 UDP/TLS/RTP/SAVP 0\nc=IN IP4 203.0.113.1\na=ours\n\
+         a=candidate:1 1 UDP 2130706431 203.0.113.1 16384 typ host\n\
+         a=candidate:1 2 UDP 2130706430 203.0.113.1 16385 typ host\na=end-of-candidates\n"
+    );
+    let none = DtlsForm { has_ice: false, ..form };
+    let line = "m=audio 16384 UDP/TLS/RTP/SAVP 0\nc=IN IP4 203.0.113.1\na=ours\n";
+    assert_eq!(told(none), line);
+}
+
+/// An address that is none is a hold, but not by ICE, where candidates say where a party is.
+#[test]
+fn a_browser_without_an_address_does_not_hold() {
+    let terms = |body: &str| {
+        let body = body.replace('\n', "\r\n");
+        let theirs = Description::parse(body.as_bytes()).unwrap();
+        let media = theirs.media().next().unwrap();
+        let stated = media.stated("fingerprint").next().map(<[u8]>::to_vec);
+        (media.terms().target, media.terms().direction, stated)
+    };
+    let fingerprint = Some(b"sha-256 AA".to_vec());
+    let named = (Target::Named { port: 9 }, Direction::SendRecv, fingerprint.clone());
+    assert_eq!(terms(BROWSER), named);
+    let held = (Target::Held, Direction::SendOnly, fingerprint);
+    assert_eq!(terms(&BROWSER.replace("ice-ufrag", "other")), held);
 }

@@ -11,13 +11,14 @@
 //! file that only this user reads, who could read the keys in our memory as well.
 
 use super::secret::Told;
-use super::{Desk, LegMedia, Line, MediaDesk, NO_PORTS, terms_of};
+use super::{Desk, LegMedia, Line, MediaDesk, NO_PORTS, dtls, terms_of};
 use core::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use strowger_ice::Credentials;
 use strowger_link::codec::{Malformed, Octets, Reader, Wire, put_list_of, put_octets_of};
 use strowger_link::{Cause, LegId, MediaPolicy, wire_struct};
-use strowger_media::GuardMarks;
 use strowger_media::ports::PortPair;
+use strowger_media::{GuardMarks, Keys};
 use strowger_port::net::Io;
 use strowger_sdp::limits::MEDIA_MAX;
 use strowger_sdp::{Description, LocalSession};
@@ -87,19 +88,85 @@ impl Wire for FrozenMedia {
     }
 }
 
+/// SRTP of one line.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct FrozenSecret {
+    /// What the party was told.
+    pub told: u8,
+    /// Keys of ours.
+    pub ours: Vec<FrozenKey>,
+    /// RTP that the party sent.
+    pub opened: Vec<FrozenMark>,
+    /// RTP that it was sent.
+    pub sealed: Vec<FrozenMark>,
+    /// RTCP that it was sent.
+    pub rtcp_sealed: u32,
+    /// Keys by DTLS: there where it was told so, and nowhere else.
+    pub dtls: Option<FrozenDtls>,
+}
+
 wire_struct! {
-    /// SRTP of one line.
-    pub struct FrozenSecret {
-        /// What the party was told.
-        pub told: u8,
-        /// Keys of ours.
-        pub ours: Vec<FrozenKey>,
-        /// RTP that the party sent.
-        pub opened: Vec<FrozenMark>,
-        /// RTP that it was sent.
-        pub sealed: Vec<FrozenMark>,
-        /// RTCP that it was sent.
-        pub rtcp_sealed: u32,
+    /// Keys by DTLS of one line.
+    pub struct FrozenDtls {
+        /// Ours, of ICE.
+        pub ufrag: Octets,
+        /// The same. Secret.
+        pub pwd: FrozenPwd,
+        /// Whether we begin.
+        pub is_active: bool,
+        /// The keys that were agreed on, ours first; none before.
+        pub keys: Vec<FrozenKey>,
+        /// Where the party was.
+        pub chosen: Option<SocketAddr>,
+    }
+}
+
+impl Wire for FrozenSecret {
+    fn put(&self, out: &mut Vec<u8>) {
+        let FrozenSecret { told, ours, opened, sealed, rtcp_sealed, dtls } = self;
+        told.put(out);
+        ours.put(out);
+        opened.put(out);
+        sealed.put(out);
+        rtcp_sealed.put(out);
+        if let Some(dtls) = dtls {
+            dtls.put(out);
+        }
+    }
+
+    fn take(input: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let told = u8::take(input)?;
+        Ok(FrozenSecret {
+            told,
+            ours: Wire::take(input)?,
+            opened: Wire::take(input)?,
+            sealed: Wire::take(input)?,
+            rtcp_sealed: Wire::take(input)?,
+            dtls: match told == Told::Dtls.code() {
+                true => Some(Wire::take(input)?),
+                false => None,
+            },
+        })
+    }
+}
+
+/// A password of ICE. Shows itself to no log.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct FrozenPwd(pub(crate) Octets);
+
+impl fmt::Debug for FrozenPwd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FrozenPwd")
+    }
+}
+
+impl Wire for FrozenPwd {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0.put(out);
+    }
+
+    fn take(input: &mut Reader<'_>) -> Result<Self, Malformed> {
+        Octets::take(input).map(FrozenPwd)
     }
 }
 
@@ -144,11 +211,26 @@ fn thawed(marks: &[FrozenMark]) -> Vec<Mark> {
     marks.iter().map(|mark| Mark { ssrc: mark.ssrc, index: mark.index }).collect()
 }
 
+/// Keys by DTLS as a former life had them.
+fn thawed_dtls(frozen: &FrozenDtls) -> Option<dtls::Line> {
+    let credentials = Credentials::from_text(&frozen.ufrag.0, &frozen.pwd.0.0)?;
+    let keys = match &frozen.keys[..] {
+        [ours, theirs] => Some(Keys { ours: ours.0.clone(), theirs: theirs.0.clone() }),
+        _ => None,
+    };
+    let mut line = dtls::Line::with(credentials);
+    (line.is_active, line.keys, line.chosen) = (frozen.is_active, keys, frozen.chosen);
+    Some(line)
+}
+
 impl MediaDesk {
     /// A leg whose image has changed; drain to `None`.
     pub(crate) fn poll_touched(&mut self) -> Option<LegId> {
         while let Some(port) = self.relay.poll_marked() {
             self.touched.extend(self.guarded.get(&port));
+            if self.associations.is_some() {
+                self.shown.push(port);
+            }
         }
         self.touched.pop_first()
     }
@@ -190,6 +272,16 @@ impl MediaDesk {
             opened: frozen(&opened),
             sealed: frozen(&sealed),
             rtcp_sealed,
+            dtls: secret.dtls.as_deref().filter(|_| secret.told == Told::Dtls).map(|dtls| {
+                let keys = dtls.keys.iter().flat_map(|keys| [&keys.ours, &keys.theirs]);
+                FrozenDtls {
+                    ufrag: Octets(dtls.credentials.ufrag().to_vec()),
+                    pwd: FrozenPwd(Octets(dtls.credentials.pwd().to_vec())),
+                    is_active: dtls.is_active,
+                    keys: keys.cloned().map(FrozenKey).collect(),
+                    chosen: line.ports.and_then(|ports| self.relay.chosen(ports.rtp)),
+                }
+            }),
         })
     }
 
@@ -252,9 +344,10 @@ impl<I: Io> Desk<'_, I> {
             let Some(secret) = secret else { continue };
             let Some(told) = Told::from_code(secret.told) else { continue };
             let ours = secret.ours.iter().map(|key| key.0.clone()).collect();
-            self.media.recall(leg, (index, &media), (told, ours));
+            let dtls = secret.dtls.as_ref().and_then(thawed_dtls);
+            self.media.recall(leg, (index, &media), (told, ours), dtls);
         }
-        self.media.guard(leg);
+        self.media.guard(leg, self.now);
         let lines = self.media.legs.get(&leg).map_or(&[][..], |media| &media.lines);
         for (line, secret) in lines.iter().zip(secrets) {
             let (Some(ports), Some(secret)) = (line.ports, secret) else { continue };

@@ -1,5 +1,5 @@
-//! SRTP whose keys stand in descriptions (SDES, RFC 4568): what each party may hear of keys, what
-//! it said, and which keys its ports have.
+//! SRTP whose keys stand in descriptions (SDES, RFC 4568) or are agreed on by DTLS (RFC 5763): what
+//! each party may hear of keys, what it said, and which keys its ports have.
 //!
 //! Each side of a call is protected by itself. Its policy (`Srtp`) and what the other side speaks
 //! say what it is told; where both are set to let it pass, keys go through as they stand, and we
@@ -12,16 +12,20 @@
 //! | `Plain` | as it is | not accepted |
 //! | `Beside` | as it is | ends here |
 //! | `Only` | not accepted | ends here |
+//! | `Dtls` | not accepted | ends here, with keys by DTLS |
 //!
 //! An offer changes no key; the answer to it does, on both sides at once. A line that is rejected
 //! or turns into fax keeps its keys for when it is audio again.
 
+use super::dtls::{self, Shown};
 use super::{Line, MediaDesk, NOT_ACCEPTABLE, grow};
 use core::fmt;
+use std::sync::Arc;
 use strowger_call::Role;
-use strowger_link::{Cause, LegId, MediaPolicy, Srtp};
+use strowger_dtls::{Identity, Start};
+use strowger_link::{Cause, LegId, MediaPolicy, Srtp, Tick};
 use strowger_media::Keys;
-use strowger_sdp::{Description, Keyed, Media, Terms, Transport};
+use strowger_sdp::{Description, DtlsForm, Keyed, Media, Terms, Transport};
 use strowger_srtp::{KeyMaker, Master, Suite};
 
 /// Keys of a media line that are looked at; more are no offer but a flood.
@@ -47,6 +51,8 @@ pub(super) enum Told {
     Beside,
     /// Ours, and nothing else.
     Only,
+    /// They are agreed on with us, by DTLS.
+    Dtls,
 }
 
 impl Told {
@@ -56,6 +62,7 @@ impl Told {
             Told::Plain => 1,
             Told::Beside => 2,
             Told::Only => 3,
+            Told::Dtls => 4,
         }
     }
 
@@ -65,6 +72,7 @@ impl Told {
             1 => Some(Told::Plain),
             2 => Some(Told::Beside),
             3 => Some(Told::Only),
+            4 => Some(Told::Dtls),
             _ => None,
         }
     }
@@ -81,10 +89,10 @@ enum Says {
     Beside(Tagged),
     /// SRTP.
     Only(Tagged),
-    /// SRTP by a key that we cannot read.
+    /// SRTP by a key, or a certificate, that we cannot read.
     Unknown,
     /// SRTP with keys by DTLS.
-    Dtls,
+    Dtls(Box<Shown>),
 }
 
 impl Says {
@@ -92,7 +100,10 @@ impl Says {
         match terms.transport {
             _ if terms.is_rejected() => Says::Other,
             Transport::Udptl | Transport::Other => Says::Other,
-            Transport::DtlsSrtp => Says::Dtls,
+            Transport::DtlsSrtp => match Shown::of(media) {
+                Some(shown) => Says::Dtls(Box::new(shown)),
+                None => Says::Unknown,
+            },
             Transport::Srtp => key_of(media).map_or(Says::Unknown, Says::Only),
             Transport::Rtp if terms.has_keys => key_of(media).map_or(Says::Plain, Says::Beside),
             Transport::Rtp => Says::Plain,
@@ -102,7 +113,7 @@ impl Says {
     fn key(self) -> Option<Tagged> {
         match self {
             Says::Beside(key) | Says::Only(key) => Some(key),
-            Says::Other | Says::Plain | Says::Unknown | Says::Dtls => None,
+            Says::Other | Says::Plain | Says::Unknown | Says::Dtls(_) => None,
         }
     }
 }
@@ -125,24 +136,27 @@ fn tell(own: Srtp, far: Srtp, says: &Says) -> Result<Told, Cause> {
         Says::Plain => {}
         Says::Beside(_) if is_through => return Err(NOT_AS_SET),
         Says::Beside(_) => {}
-        Says::Only(_) | Says::Unknown | Says::Dtls if own == Srtp::Off => return Err(NOT_AS_SET),
-        Says::Only(_) | Says::Unknown if is_through && !both_pass => return Err(NOT_AS_SET),
-        Says::Dtls if far == Srtp::Off => return Err(NOT_AS_SET),
-        // We have no part in DTLS: it passes or is refused by the party.
-        Says::Dtls => return Ok(Told::Theirs),
+        Says::Only(_) | Says::Unknown | Says::Dtls(_) if own == Srtp::Off => {
+            return Err(NOT_AS_SET);
+        }
+        Says::Only(_) | Says::Unknown | Says::Dtls(_) if is_through && !both_pass => {
+            return Err(NOT_AS_SET);
+        }
         Says::Unknown if !both_pass => return Err(NOT_ACCEPTABLE),
-        Says::Only(_) | Says::Unknown => {}
+        Says::Only(_) | Says::Unknown | Says::Dtls(_) => {}
     }
     if both_pass {
         return Ok(Told::Theirs);
     }
-    let is_encrypted = own != Srtp::Off && matches!(says, Says::Beside(_) | Says::Only(_));
+    let is_secret = matches!(says, Says::Beside(_) | Says::Only(_) | Says::Dtls(_));
+    let is_encrypted = own != Srtp::Off && is_secret;
     match far {
         Srtp::Off => Ok(Told::Plain),
         Srtp::Pass | Srtp::Accept if is_encrypted => Ok(Told::Beside),
         Srtp::Pass | Srtp::Accept => Ok(Told::Plain),
         Srtp::Offer => Ok(Told::Beside),
         Srtp::Require => Ok(Told::Only),
+        Srtp::Dtls => Ok(Told::Dtls),
         Srtp::EndToEnd => Err(NOT_AS_SET),
     }
 }
@@ -157,6 +171,8 @@ pub(super) struct Secret {
     theirs: Option<Tagged>,
     /// Whether that was by `RTP/SAVP`.
     is_savp: bool,
+    /// Keys by DTLS, where they ever were spoken of.
+    pub(super) dtls: Option<Box<dtls::Line>>,
 }
 
 impl fmt::Debug for Secret {
@@ -167,9 +183,36 @@ impl fmt::Debug for Secret {
 
 impl Secret {
     /// What it says counts from now on.
-    fn hear(&mut self, says: Says) {
+    fn hear(&mut self, says: Says, maker: &mut KeyMaker) {
         self.is_savp = matches!(says, Says::Only(_));
-        self.theirs = says.key();
+        match says {
+            Says::Dtls(shown) => {
+                self.theirs = None;
+                if let Some(dtls) = self.dtls(maker) {
+                    dtls.hear(*shown);
+                }
+            }
+            says => {
+                self.theirs = says.key();
+                if let Some(dtls) = &mut self.dtls {
+                    dtls.shown = None;
+                }
+            }
+        }
+    }
+
+    /// Keys by DTLS, spoken of from now on.
+    fn dtls(&mut self, maker: &mut KeyMaker) -> Option<&mut dtls::Line> {
+        if self.dtls.is_none() {
+            self.dtls = dtls::Line::new(maker).map(Box::new);
+        }
+        self.dtls.as_deref_mut()
+    }
+
+    /// Whether keys are agreed on by DTLS.
+    pub(super) fn is_dtls(&self) -> bool {
+        let is_shown = self.dtls.as_deref().is_some_and(|dtls| dtls.shown.is_some());
+        self.told == Told::Dtls && is_shown
     }
 
     fn has(&self, suite: Suite) -> bool {
@@ -215,8 +258,10 @@ impl Secret {
 
     /// The keys that were agreed on.
     fn keys(&self) -> Option<Keys> {
-        if matches!(self.told, Told::Theirs | Told::Plain) {
-            return None;
+        match self.told {
+            Told::Theirs | Told::Plain => return None,
+            Told::Dtls => return self.dtls.as_ref()?.keys.clone(),
+            Told::Beside | Told::Only => {}
         }
         let (_, theirs) = self.theirs.as_ref()?;
         let ours = self.ours.iter().find(|ours| ours.suite() == theirs.suite())?;
@@ -235,7 +280,9 @@ impl Secret {
             {
                 Ok(())
             }
-            (_, Says::Beside(_) | Says::Only(_) | Says::Unknown | Says::Dtls) => {
+            (Told::Dtls, Says::Dtls(_)) => Ok(()),
+            (Told::Dtls, Says::Plain) => Err(NOT_AS_SET),
+            (_, Says::Beside(_) | Says::Only(_) | Says::Unknown | Says::Dtls(_)) => {
                 Err(NOT_ACCEPTABLE)
             }
         }
@@ -253,23 +300,32 @@ fn write_crypto(out: &mut Vec<u8>, tag: u32, key: &Master) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// What a media line is told of keys: the lines that say it, and how they are spoken by DTLS.
+type Said = (Told, Vec<u8>, DtlsForm);
+
+/// A line that hears what the other party says.
+const fn theirs() -> Said {
+    (Told::Theirs, Vec::new(), DtlsForm { has_ice: false, has_mux: false, has_feedback: false })
+}
+
 /// What a description that goes on tells of keys, line by line.
-pub(super) struct Telling(Vec<(Told, Vec<u8>)>);
+pub(super) struct Telling(Vec<Said>);
 
 impl Telling {
     /// For [`strowger_sdp::RelayPlan::keys`].
     pub(super) fn keyed(&self) -> Vec<Keyed<'_>> {
-        self.0.iter().map(|(told, lines)| told.keyed(lines)).collect()
+        self.0.iter().map(|(told, lines, form)| told.keyed(lines, *form)).collect()
     }
 }
 
 impl Told {
-    const fn keyed(self, lines: &[u8]) -> Keyed<'_> {
+    const fn keyed(self, lines: &[u8], form: DtlsForm) -> Keyed<'_> {
         match self {
             Told::Theirs => Keyed::Theirs,
             Told::Plain => Keyed::Plain,
             Told::Beside => Keyed::Ours { lines, is_required: false },
             Told::Only => Keyed::Ours { lines, is_required: true },
+            Told::Dtls => Keyed::Dtls { lines, form },
         }
     }
 }
@@ -287,6 +343,10 @@ impl Line {
     /// What the party is told by a new offer of the other side: who has encrypted so far goes on,
     /// whatever the other side speaks.
     fn kept(&self, told: Told, far: Srtp) -> Told {
+        let is_kept = told != Told::Theirs && far != Srtp::Off;
+        if self.secret.as_deref().is_some_and(|secret| is_kept && secret.is_dtls()) {
+            return Told::Dtls;
+        }
         let is_open = matches!(told, Told::Plain | Told::Beside) && far != Srtp::Off;
         match self.secret.as_deref().filter(|secret| is_open && secret.keys().is_some()) {
             Some(Secret { is_savp: true, .. }) => Told::Only,
@@ -296,9 +356,9 @@ impl Line {
     }
 
     /// Notes what the party says, where that is anybody's business but the other party's.
-    fn hear(&mut self, says: Says, is_ended: bool) {
+    fn hear(&mut self, says: Says, is_ended: bool, maker: &mut KeyMaker) {
         if is_ended || self.secret.is_some() {
-            self.secret().hear(says);
+            self.secret().hear(says, maker);
         }
     }
 }
@@ -353,34 +413,59 @@ impl MediaDesk {
         let mut telling = Vec::with_capacity(told.len());
         for (index, (says, told)) in says.into_iter().zip(told).enumerate() {
             if says == Says::Other {
-                telling.push((Told::Theirs, Vec::new()));
+                telling.push(theirs());
                 continue;
             }
             let told = self.line(to, index).map_or(told, |line| line.kept(told, far));
             let is_ended = told != Told::Theirs;
             // What is not to be spoken with it was not said.
             let says = if own == Srtp::Off && is_ended { Says::Plain } else { says };
-            if let Some(line) = self.line(from, index) {
-                line.hear(says, is_ended);
-            }
-            telling.push((told, self.offer_keys(to, index, told)));
+            self.hear(from, index, says, is_ended)?;
+            telling.push(self.offer_keys(to, index, told)?);
         }
         Ok(Telling(telling))
     }
 
+    /// Notes what a party says; keys by DTLS that end here need a certificate of ours.
+    fn hear(&mut self, from: LegId, index: usize, says: Says, ends: bool) -> Result<(), Cause> {
+        if ends && matches!(says, Says::Dtls(_)) && self.associations.is_none() {
+            return Err(NOT_ACCEPTABLE);
+        }
+        let media = self.legs.get_mut(&from);
+        if let Some(line) = media.and_then(|media| media.lines.get_mut(index)) {
+            line.hear(says, ends, &mut self.maker);
+        }
+        Ok(())
+    }
+
     /// The lines with which a leg is offered keys as `told`.
-    fn offer_keys(&mut self, to: LegId, index: usize, told: Told) -> Vec<u8> {
-        let Some(media) = self.legs.get_mut(&to) else { return Vec::new() };
-        let Some(line) = media.lines.get_mut(index) else { return Vec::new() };
+    fn offer_keys(&mut self, to: LegId, index: usize, told: Told) -> Result<Said, Cause> {
+        let identity = self.identity();
+        let media = self.legs.get_mut(&to);
+        let Some(line) = media.and_then(|media| media.lines.get_mut(index)) else {
+            return Ok(theirs());
+        };
         if told == Told::Theirs && line.secret.is_none() {
-            return Vec::new();
+            return Ok(theirs());
         }
         let secret = line.secret();
         secret.told = told;
         match told {
-            Told::Theirs | Told::Plain => Vec::new(),
-            Told::Beside | Told::Only => secret.offer(&mut self.maker),
+            Told::Theirs | Told::Plain => Ok((told, Vec::new(), DtlsForm::default())),
+            Told::Beside | Told::Only => {
+                Ok((told, secret.offer(&mut self.maker), DtlsForm::default()))
+            }
+            Told::Dtls => {
+                let dtls = secret.dtls(&mut self.maker).ok_or(NOT_ACCEPTABLE)?;
+                let (lines, form) = dtls.offer(&*identity.ok_or(NOT_ACCEPTABLE)?);
+                Ok((told, lines, form))
+            }
         }
+    }
+
+    /// Who we are to parties that agree on keys by DTLS.
+    fn identity(&self) -> Option<Arc<Identity>> {
+        self.associations.as_ref().map(|all| Arc::clone(&all.identity))
     }
 
     fn tell_answer(
@@ -399,31 +484,38 @@ impl MediaDesk {
         let mut telling = Vec::with_capacity(says.len());
         for (index, says) in says.into_iter().enumerate() {
             if says == Says::Other {
-                telling.push((Told::Theirs, Vec::new()));
+                telling.push(theirs());
                 continue;
             }
             let is_ended = self.line(from, index).is_some_and(|line| line.ends_here());
-            if let Some(line) = self.line(from, index) {
-                line.hear(says, is_ended);
-            }
+            self.hear(from, index, says, is_ended)?;
             telling.push(self.answer_keys(to, index, is_ended));
         }
         Ok(Telling(telling))
     }
 
-    fn answer_keys(&mut self, to: LegId, index: usize, is_ended: bool) -> (Told, Vec<u8>) {
-        let line = self.legs.get_mut(&to).and_then(|media| media.lines.get_mut(index));
+    fn answer_keys(&mut self, to: LegId, index: usize, is_ended: bool) -> Said {
+        let identity = self.identity();
+        let media = self.legs.get_mut(&to);
+        let line = media.and_then(|media| media.lines.get_mut(index));
         match line {
             Some(line) if is_ended => {
                 let secret = line.secret();
+                let dtls = secret.dtls.as_deref_mut().zip(identity);
+                let by_dtls =
+                    dtls.and_then(|(dtls, identity)| dtls.answer(&identity, &mut self.maker));
+                if let Some((lines, form)) = by_dtls {
+                    secret.told = Told::Dtls;
+                    return (Told::Dtls, lines, form);
+                }
                 let lines = secret.answer(&mut self.maker);
-                (secret.told, lines)
+                (secret.told, lines, DtlsForm::default())
             }
             Some(Line { secret: Some(secret), .. }) => {
                 secret.told = Told::Theirs;
-                (Told::Theirs, Vec::new())
+                theirs()
             }
-            Some(_) | None => (Told::Theirs, Vec::new()),
+            Some(_) | None => theirs(),
         }
     }
 
@@ -457,8 +549,9 @@ impl MediaDesk {
             Srtp::Off | Srtp::Pass | Srtp::Accept => return Ok(Telling(Vec::new())),
             Srtp::Offer => Told::Beside,
             Srtp::Require => Told::Only,
+            Srtp::Dtls => Told::Dtls,
         };
-        Ok(Telling(vec![(told, self.offer_keys(to, 0, told))]))
+        Ok(Telling(vec![self.offer_keys(to, 0, told)?]))
     }
 
     fn line(&mut self, leg: LegId, index: usize) -> Option<&mut Line> {
@@ -467,23 +560,39 @@ impl MediaDesk {
 
     /// Gives the ports of a leg the keys that were agreed on. A key of ours that is no longer used
     /// never is again: where its indices were is forgotten with its guard.
-    pub(super) fn guard(&mut self, leg: LegId) {
+    pub(super) fn guard(&mut self, leg: LegId, now: Tick) {
         let Some(media) = self.legs.get_mut(&leg) else { return };
-        for line in &mut media.lines {
+        for (index, line) in media.lines.iter_mut().enumerate() {
             let (Some(ports), Some(secret)) = (line.ports, line.secret.as_deref_mut()) else {
                 continue;
             };
+            let is_dtls = secret.is_dtls();
+            let dtls = secret.dtls.as_deref().filter(|_| is_dtls);
+            if secret.dtls.is_some() {
+                let secured = dtls.and_then(|dtls| dtls.secured(now));
+                self.relay.secure((ports.rtp, ports.rtcp), secured.as_ref());
+            }
+            match (dtls, self.associations.as_deref_mut()) {
+                (Some(dtls), Some(all)) => {
+                    if let Some(start) = start(dtls, &all.identity) {
+                        all.keep(ports.rtp, (leg, index), start);
+                    }
+                }
+                (None, Some(all)) => all.forget(ports.rtp),
+                (_, None) => {}
+            }
             let keys = secret.keys();
             self.relay.guard((ports.rtp, ports.rtcp), keys.as_ref());
             match &keys {
+                _ if is_dtls => secret.ours.clear(),
                 Some(keys) => secret.ours.retain(|ours| *ours == keys.ours),
                 None if self.guarded.contains_key(&ports.rtp) => secret.ours.clear(),
                 None => {}
             }
             for port in [ports.rtp, ports.rtcp] {
-                match keys {
-                    Some(_) => drop(self.guarded.insert(port, leg)),
-                    None => drop(self.guarded.remove(&port)),
+                match keys.is_some() || is_dtls {
+                    true => drop(self.guarded.insert(port, leg)),
+                    false => drop(self.guarded.remove(&port)),
                 }
             }
         }
@@ -492,9 +601,13 @@ impl MediaDesk {
     /// Takes the keys of a leg's ports away.
     pub(super) fn unguard(&mut self, line: &Line) {
         let Some(ports) = line.ports.filter(|_| line.has_secret()) else { return };
+        self.relay.secure((ports.rtp, ports.rtcp), None);
         self.relay.guard((ports.rtp, ports.rtcp), None);
         self.guarded.remove(&ports.rtp);
         self.guarded.remove(&ports.rtcp);
+        if let Some(associations) = &mut self.associations {
+            associations.forget(ports.rtp);
+        }
     }
 
     /// The SRTP of a leg's line in a former life, the party's last description known.
@@ -503,13 +616,25 @@ impl MediaDesk {
         leg: LegId,
         (index, media): (usize, &Media<'_, '_>),
         (told, ours): (Told, Vec<Master>),
+        dtls: Option<dtls::Line>,
     ) {
-        let Some(line) = self.line(leg, index) else { return };
+        let found = self.legs.get_mut(&leg);
+        let Some(line) = found.and_then(|found| found.lines.get_mut(index)) else { return };
         let Some(terms) = line.terms else { return };
         let secret = line.secret();
-        (secret.told, secret.ours) = (told, ours);
-        secret.hear(Says::of(media, &terms));
+        let is_active = dtls.as_ref().is_some_and(|dtls| dtls.is_active);
+        (secret.told, secret.ours, secret.dtls) = (told, ours, dtls.map(Box::new));
+        secret.hear(Says::of(media, &terms), &mut self.maker);
+        if let Some(dtls) = &mut secret.dtls {
+            dtls.is_active = is_active;
+        }
     }
+}
+
+/// What an association with the party of a line begins with.
+fn start(dtls: &dtls::Line, identity: &Arc<Identity>) -> Option<Start> {
+    let theirs = dtls.shown.as_ref()?.fingerprint;
+    Some(Start { identity: Arc::clone(identity), theirs, is_active: dtls.is_active })
 }
 
 impl Line {

@@ -5,34 +5,34 @@
 //! holds one attribute. Nobody shows who it is here, so an answer is taken from the same allowance
 //! as a challenge: a made-up source gets no more of either.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+use strowger_ice::{Message, Reply, kind};
 
-/// Bytes of the header of each STUN message.
-const HEADER_LEN: usize = 20;
 /// What tells STUN of RFC 5389 and later from all else.
 const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
-/// Longest request that is looked at: what passes every network in one piece (RFC 8489 6.1).
-const REQUEST_LEN_MAX: usize = 548;
-const BINDING_REQUEST: [u8; 2] = [0x00, 0x01];
-const BINDING_SUCCESS: [u8; 2] = [0x01, 0x01];
-const BINDING_ERROR: [u8; 2] = [0x01, 0x11];
-const ERROR_CODE: [u8; 2] = [0x00, 0x09];
-const UNKNOWN_ATTRIBUTES: [u8; 2] = [0x00, 0x0a];
-const XOR_MAPPED_ADDRESS: [u8; 2] = [0x00, 0x20];
-/// Attributes from here on may be passed over by who does not know them.
-const OPTIONAL_FROM: u16 = 0x8000;
 /// Attributes that must be understood and change nothing here: MAPPED-ADDRESS, and those of
 /// credentials, which this usage has none of (RFC 5626 8).
-const INERT: [u16; 9] = [0x0001, 0x0006, 0x0008, 0x0014, 0x0015, 0x001c, 0x001d, 0x001e, 0x0020];
+const INERT: [u16; 9] = [
+    kind::MAPPED_ADDRESS,
+    kind::USERNAME,
+    kind::MESSAGE_INTEGRITY,
+    kind::REALM,
+    kind::NONCE,
+    kind::MESSAGE_INTEGRITY_SHA256,
+    kind::PASSWORD_ALGORITHM,
+    kind::USERHASH,
+    kind::XOR_MAPPED_ADDRESS,
+];
 /// Most attributes that are named as unknown.
 const UNKNOWN_MAX: usize = 8;
+/// The longest answer: that to a request with so many attributes, or an IPv6 address.
+const ANSWER_LEN_MAX: usize = 20 + 8 + 4 + 2 * UNKNOWN_MAX;
+/// An attribute that must be understood is not (RFC 8489 6.3.1).
+const UNKNOWN_ATTRIBUTE: u16 = 420;
 
 /// A well-formed binding request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Request<'a> {
-    transaction: &'a [u8; 12],
-    attributes: &'a [u8],
-}
+pub(super) struct Request<'a>(Message<'a>);
 
 /// Whether a datagram is meant as STUN: no message of SIP begins so.
 pub(super) fn is_stun(data: &[u8]) -> bool {
@@ -42,77 +42,29 @@ pub(super) fn is_stun(data: &[u8]) -> bool {
 impl<'a> Request<'a> {
     /// All of `data`; `None` for whatever else STUN has, and for what is malformed.
     pub(super) fn parse(data: &'a [u8]) -> Option<Request<'a>> {
-        let (header, attributes) = data.split_first_chunk::<HEADER_LEN>()?;
-        let [k0, k1, l0, l1, cookie @ .., _, _, _, _, _, _, _, _, _, _, _, _] = header;
-        let len = usize::from(u16::from_be_bytes([*l0, *l1]));
-        let is_whole = data.len() <= REQUEST_LEN_MAX && len == attributes.len();
-        if !is_whole || [*k0, *k1] != BINDING_REQUEST || *cookie != MAGIC_COOKIE {
-            return None;
-        }
-        let request = Request { transaction: header.last_chunk()?, attributes };
-        // Each takes four bytes at least.
-        let taken: usize = request.attributes().map(|(_, len)| len).sum();
-        (taken == attributes.len()).then_some(request)
-    }
-
-    /// Types, and the bytes that each takes with its head and padding.
-    fn attributes(&self) -> impl Iterator<Item = (u16, usize)> {
-        let mut rest = self.attributes;
-        std::iter::from_fn(move || {
-            let ([t0, t1, l0, l1], _) = rest.split_first_chunk::<4>()?;
-            let len = 4 + usize::from(u16::from_be_bytes([*l0, *l1])).next_multiple_of(4);
-            rest = rest.get(len..)?;
-            Some((u16::from_be_bytes([*t0, *t1]), len))
-        })
+        let message = Message::parse(data)?;
+        (message.kind() == kind::BINDING_REQUEST).then_some(Request(message))
     }
 
     /// Replaces `out` by the answer to a request from `source`.
     pub(super) fn answer(&self, source: SocketAddr, out: &mut Vec<u8>) {
+        let strange = self.0.attributes().filter(|a| !a.is_optional() && !INERT.contains(&a.kind));
+        let unknown: Vec<u8> =
+            strange.take(UNKNOWN_MAX).flat_map(|a| a.kind.to_be_bytes()).collect();
         out.clear();
-        let unknown = |(kind, _): &(u16, usize)| *kind < OPTIONAL_FROM && !INERT.contains(kind);
-        if self.attributes().any(|attribute| unknown(&attribute)) {
-            self.begin(BINDING_ERROR, out);
-            out.extend_from_slice(&ERROR_CODE);
-            // 420 as class and number, without a phrase.
-            out.extend_from_slice(&[0, 4, 0, 0, 4, 20]);
-            let kinds = self.attributes().filter(unknown).take(UNKNOWN_MAX);
-            let kinds: Vec<u8> = kinds.flat_map(|(kind, _)| kind.to_be_bytes()).collect();
-            put(UNKNOWN_ATTRIBUTES, &kinds, out);
+        out.resize(ANSWER_LEN_MAX, 0);
+        let len = if unknown.is_empty() {
+            let mut reply = Reply::to(out, kind::BINDING_SUCCESS, &self.0);
+            reply.mapped(source);
+            reply.finish()
         } else {
-            self.begin(BINDING_SUCCESS, out);
-            let port = source.port().to_be_bytes();
-            let mask = MAGIC_COOKIE.iter().chain(self.transaction);
-            let (family, mut address) = match source.ip().to_canonical() {
-                IpAddr::V4(ip) => (1, ip.octets().to_vec()),
-                IpAddr::V6(ip) => (2, ip.octets().to_vec()),
-            };
-            address.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
-            let [m0, m1, ..] = MAGIC_COOKIE;
-            let [p0, p1] = port;
-            let value = [&[0, family, p0 ^ m0, p1 ^ m1], address.as_slice()].concat();
-            put(XOR_MAPPED_ADDRESS, &value, out);
-        }
-        let len = out.len().saturating_sub(HEADER_LEN);
-        let len = u16::try_from(len).unwrap_or_default().to_be_bytes();
-        if let Some(place) = out.get_mut(2..4) {
-            place.copy_from_slice(&len);
-        }
+            let mut reply = Reply::to(out, kind::BINDING_ERROR, &self.0);
+            reply.error(UNKNOWN_ATTRIBUTE);
+            reply.attribute(kind::UNKNOWN_ATTRIBUTES, &unknown);
+            reply.finish()
+        };
+        out.truncate(len.unwrap_or_default());
     }
-
-    /// The header; its length comes last.
-    fn begin(&self, kind: [u8; 2], out: &mut Vec<u8>) {
-        out.extend_from_slice(&kind);
-        out.extend_from_slice(&[0, 0]);
-        out.extend_from_slice(&MAGIC_COOKIE);
-        out.extend_from_slice(self.transaction);
-    }
-}
-
-fn put(kind: [u8; 2], value: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(&kind);
-    out.extend_from_slice(&u16::try_from(value.len()).unwrap_or_default().to_be_bytes());
-    out.extend_from_slice(value);
-    out.resize(out.len().next_multiple_of(4), 0);
 }
 
 #[cfg(test)]
@@ -120,12 +72,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const BINDING_REQUEST: [u8; 2] = [0, 1];
+    const BINDING_SUCCESS: [u8; 2] = [1, 1];
+
     /// The transaction of the test vectors of RFC 5769.
     const TRANSACTION: [u8; 12] =
         [0xb7, 0xe7, 0xa7, 0x01, 0xbc, 0x34, 0xd6, 0x86, 0xfa, 0x87, 0xdf, 0xae];
-
-    /// The longest answer: that to a request with so many attributes, or an IPv6 address.
-    const ANSWER_LEN_MAX: usize = HEADER_LEN + 8 + 4 + 2 * UNKNOWN_MAX;
 
     fn request(attributes: &[u8]) -> Vec<u8> {
         let len = u16::try_from(attributes.len()).unwrap().to_be_bytes();

@@ -233,6 +233,7 @@ impl Engine {
         if let Some(offer) = offer {
             media.set_remote(offer.rtp, offer.rtcp_target());
             media.set_key(offer.key.as_ref());
+            media.shake(&offer);
             talk.remote = Some(offer);
         } else {
             talk.answer_in_ack = true;

@@ -34,6 +34,7 @@ impl Talk {
         let (rtp, rtcp) = media.advertised();
         self.local = direction;
         let key = media.say_key(self.remote.as_ref());
+        let shake = media.say_shake(self.remote.as_ref());
         let sdp = |version| Sdp {
             session: self.session,
             version,
@@ -43,6 +44,7 @@ impl Talk {
             ptime_ms: Some(ptime_ms),
             direction,
             key: key.clone(),
+            shake: shake.clone(),
         };
         let mut text = sdp(self.version).to_text();
         if text != self.last_text {
@@ -71,6 +73,7 @@ impl Dialog {
         self.talk.local = local;
         self.media.set_remote(sdp.rtp, sdp.rtcp_target());
         self.media.set_key(sdp.key.as_ref());
+        self.media.shake(&sdp);
         self.talk.remote = Some(sdp);
         self.follow_directions();
     }

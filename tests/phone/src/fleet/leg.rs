@@ -157,6 +157,7 @@ impl Leg {
             ptime_ms: Some(20),
             direction: way,
             key: None,
+            shake: None,
         };
         sdp.to_text()
     }

@@ -50,6 +50,28 @@ impl Talk {
         talk
     }
 
+    /// As [`Talk::new`] where keys are agreed on after the answer: nobody is heard before that.
+    pub(crate) fn shaken(caller: &Phone, number: &str, callee: &Phone) -> Talk {
+        let out = caller.invite(number).unwrap();
+        let inc = callee.wait_call(SOON).unwrap();
+        let asked = Instant::now();
+        inc.answer().unwrap();
+        out.wait_answer(SOON).unwrap();
+        let talk = Talk { out, inc, asked, answered: Instant::now() };
+        let sides = [&*talk.out, &*talk.inc];
+        for side in sides {
+            side.start_sending(u64::MAX, Pattern::Silence).unwrap();
+        }
+        for side in sides {
+            side.wait_media(SOON, "anything at all", |report| report.foreign > 3).unwrap();
+        }
+        for side in sides {
+            side.start_sending(u64::MAX, Pattern::Marked).unwrap();
+        }
+        talk.heard(10);
+        talk
+    }
+
     /// Both sides hear so many packets more, without losing any.
     pub(crate) fn heard(&self, packets: u64) {
         for (side, other) in [(&*self.out, &*self.inc), (&*self.inc, &*self.out)] {

@@ -92,7 +92,7 @@ fn send(
     let [Datagram { verdict, len, .. }] = one;
     match verdict {
         Verdict::Send { to, .. } => Some((room[..len].to_vec(), to)),
-        Verdict::Drop(_) => None,
+        Verdict::Drop(_) | Verdict::Dtls => None,
     }
 }
 
@@ -279,6 +279,31 @@ fn a_key_is_never_used_from_the_beginning_again() {
     assert!(send(&mut media, &ada, &sealed, false).is_some());
 }
 
+/// What a browser says of keys.
+fn browser() -> Says {
+    let body = browser_sdp("actpass", "ufra", 'a');
+    let parsed = Description::parse(body.as_bytes()).unwrap();
+    let media = parsed.media().next().unwrap();
+    let says = Says::of(&media, &media.terms());
+    assert!(matches!(says, Says::Dtls(_)), "{says:?}");
+    says
+}
+
+/// A browser's description, as far as it matters here; its certificate has this digit's sum.
+fn browser_sdp(setup: &str, ufrag: &str, digit: char) -> String {
+    let sum = vec![format!("{digit}{digit}"); 32].join(":");
+    format!(
+        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
+         a=msid-semantic: WMS\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\nc=IN IP4 0.0.0.0\r\n\
+         a=rtcp:9 IN IP4 0.0.0.0\r\na=candidate:1 1 udp 2 a.local 4 typ host\r\n\
+         a=ice-ufrag:{ufrag}\r\na=ice-pwd:{}\r\na=ice-options:trickle\r\n\
+         a=fingerprint:sha-256 {sum}\r\na=setup:{setup}\r\na=mid:0\r\na=sendrecv\r\n\
+         a=extmap:1 urn:x\r\na=rtcp-mux\r\na=rtcp-rsize\r\na=rtcp-fb:0 nack\r\n\
+         a=ssrc:7 cname:x\r\n",
+        "p".repeat(24)
+    )
+}
+
 /// Who says what, by which policies, and what the other side is told. `-` is a refusal.
 #[test]
 fn the_table_of_policies() {
@@ -287,6 +312,7 @@ fn the_table_of_policies() {
         Ok(Told::Plain) => "plain",
         Ok(Told::Beside) => "beside",
         Ok(Told::Only) => "only",
+        Ok(Told::Dtls) => "dtls",
         Err(NOT_AS_SET) => "-",
         Err(_) => "unknown",
     };
@@ -296,27 +322,33 @@ fn the_table_of_policies() {
         Says::Beside((1, key.clone())),
         Says::Only((1, key)),
         Says::Unknown,
-        Says::Dtls,
+        browser(),
         Says::Other,
     ];
-    use Srtp::{Accept, EndToEnd, Off, Offer, Pass, Require};
+    use Srtp::{Accept, Dtls, EndToEnd, Off, Offer, Pass, Require};
     for (own, far, expected) in [
-        (Accept, Accept, "plain beside beside unknown through through"),
-        (Accept, Off, "plain plain plain unknown - through"),
-        (Accept, Offer, "beside beside beside unknown through through"),
-        (Accept, Require, "only only only unknown through through"),
-        (Accept, Pass, "plain beside beside unknown through through"),
-        (Accept, EndToEnd, "- - - - through through"),
+        (Accept, Accept, "plain beside beside unknown beside through"),
+        (Accept, Off, "plain plain plain unknown plain through"),
+        (Accept, Offer, "beside beside beside unknown beside through"),
+        (Accept, Require, "only only only unknown only through"),
+        (Accept, Pass, "plain beside beside unknown beside through"),
+        (Accept, EndToEnd, "- - - - - through"),
+        (Accept, Dtls, "dtls dtls dtls unknown dtls through"),
         (Off, Accept, "plain plain - - - through"),
         (Off, Require, "only only - - - through"),
+        (Off, Dtls, "dtls dtls - - - through"),
         (Pass, Pass, "through through through through through through"),
-        (Pass, Accept, "plain beside beside unknown through through"),
+        (Pass, Accept, "plain beside beside unknown beside through"),
+        (Pass, Dtls, "dtls dtls dtls unknown dtls through"),
         (Pass, EndToEnd, "- - through through through through"),
-        (Require, Accept, "- beside beside unknown through through"),
-        (Require, Off, "- plain plain unknown - through"),
+        (Require, Accept, "- beside beside unknown beside through"),
+        (Require, Off, "- plain plain unknown plain through"),
+        (Dtls, Accept, "- beside beside unknown beside through"),
+        (Dtls, EndToEnd, "- - - - - through"),
         (EndToEnd, Pass, "- - through through through through"),
         (EndToEnd, EndToEnd, "- - through through through through"),
-        (EndToEnd, Accept, "- - - - through through"),
+        (EndToEnd, Accept, "- - - - - through"),
+        (EndToEnd, Dtls, "- - - - - through"),
     ] {
         let told: Vec<&str> = says.iter().map(|says| words(tell(own, far, says))).collect();
         assert_eq!(told.join(" "), expected, "{own:?} to {far:?}");
@@ -349,7 +381,9 @@ fn answers_fit_what_was_told() {
         let expected = match far {
             Srtp::Require => ("RTP/SAVP", true),
             Srtp::Offer => ("RTP/AVP", true),
-            Srtp::Off | Srtp::Pass | Srtp::Accept | Srtp::EndToEnd => ("RTP/AVP", false),
+            Srtp::Off | Srtp::Pass | Srtp::Accept | Srtp::EndToEnd | Srtp::Dtls => {
+                ("RTP/AVP", false)
+            }
         };
         assert_eq!((transport.as_str(), key.is_some()), expected);
         let answered = bob.says(answer.0, answer.1);
@@ -393,4 +427,153 @@ fn keys_pass_where_both_sides_are_set_so() {
         let told = desk.describe(CALLER, CALLED, Role::Offer, &plain, (&policies[0], &policies[1]));
         assert_eq!(told, Err(NOT_AS_SET), "{mode:?}");
     }
+}
+
+/// Threads of handshakes, and a certificate, for a desk.
+fn armed(media: &mut MediaDesk) -> String {
+    use strowger_dtls::Clock;
+    let pem = Identity::make().unwrap();
+    #[expect(clippy::disallowed_methods, reason = "the protocol's code counts from somewhere")]
+    let clock = Clock::new(std::time::Instant::now(), Tick(0));
+    let identity = Arc::new(Identity::read(pem.as_bytes(), clock).unwrap());
+    let print = identity.fingerprint().to_string();
+    let threads = strowger_stream::Handshaker::start(1, |_| ()).unwrap();
+    media.set_dtls(crate::Dtls { identity, desk: threads.desk(Arc::new(|| ())) });
+    print
+}
+
+/// A browser's call to a plain phone: what each is told, and what of a browser nobody is.
+#[test]
+fn a_browser_and_a_plain_phone_are_told_what_each_can_do() {
+    let (mut media, mut io) = (desk(), Opened::default());
+    let print = armed(&mut media);
+    let bob = Party::new(CALLED, PORTS[1], Suite::AesCm128Sha80);
+    let mut desk = Desk { media: &mut media, io: &mut io, now: Tick(0) };
+    for leg in [CALLER, CALLED] {
+        desk.begin(leg, 0, "198.51.100.7:5060".parse().unwrap());
+    }
+    let both = with(Srtp::Accept);
+    let text = |body: Body| String::from_utf8(body.data.to_vec()).unwrap();
+    let offer = Body::sdp(browser_sdp("actpass", "ufra", 'a').into_bytes());
+    // By SDES, as the far side is not known to want less.
+    let off = with(Srtp::Off);
+    let told = desk.describe(CALLER, CALLED, Role::Offer, &offer, (&both, &off)).map(text).unwrap();
+    assert!(told.contains(" RTP/AVP 0\r\n") && !told.contains("0.0.0.0"), "{told}");
+    assert!(told.contains("a=sendrecv"), "no hold: {told}");
+    for gone in
+        ["fingerprint", "setup", "ice-", "candidate", "mid", "extmap", "ssrc", "rtcp-", "BUNDLE"]
+    {
+        assert!(!told.contains(gone), "{gone}: {told}");
+    }
+    let answer = bob.says("RTP/AVP", None);
+    let told = desk.describe(CALLED, CALLER, Role::Answer, &answer, (&off, &both)).map(text);
+    let first = told.unwrap();
+    for line in [
+        " UDP/TLS/RTP/SAVPF 0\r\n",
+        "a=ice-lite\r\n",
+        &format!("a=fingerprint:{print}\r\n"),
+        "a=setup:passive\r\n",
+        "a=rtcp-mux\r\n",
+        "a=candidate:1 1 UDP 2130706431 192.0.2.1 ",
+        "a=end-of-candidates\r\n",
+    ] {
+        assert!(first.contains(line), "{line} in {first}");
+    }
+    desk.join(CALLER, CALLED);
+    // The same again keeps our credentials; a restart of ICE changes them, and no role.
+    let line = |told: &str, name: &str| {
+        told.lines().find(|line| line.starts_with(name)).unwrap().to_owned()
+    };
+    let mut again = |ufrag: &str| {
+        let offer = Body::sdp(browser_sdp("actpass", ufrag, 'a').into_bytes());
+        desk.describe(CALLER, CALLED, Role::Offer, &offer, (&both, &off)).unwrap();
+        let told = desk.describe(CALLED, CALLER, Role::Answer, &answer, (&off, &both));
+        told.map(text).unwrap()
+    };
+    let (same, other) = (again("ufra"), again("another"));
+    assert_eq!(line(&first, "a=ice-pwd"), line(&same, "a=ice-pwd"));
+    assert_ne!(line(&first, "a=ice-pwd"), line(&other, "a=ice-pwd"));
+    assert_ne!(line(&first, "a=ice-ufrag"), line(&other, "a=ice-ufrag"));
+    assert_eq!(line(&other, "a=setup"), "a=setup:passive");
+    // The phone holds: the browser is offered what it has, and nobody else's keys.
+    let offer = bob.says("RTP/AVP", None);
+    let told = desk.describe(CALLED, CALLER, Role::Offer, &offer, (&off, &both)).map(text).unwrap();
+    assert!(told.contains("UDP/TLS/RTP/SAVPF") && told.contains("a=setup:actpass"), "{told}");
+    assert_eq!(line(&told, "a=ice-pwd"), line(&other, "a=ice-pwd"));
+}
+
+/// What a browser is kept by goes on in another life: certificate, credentials, keys, where it is.
+#[test]
+fn a_browser_goes_on_in_another_life() {
+    use strowger_ice::{Reply, kind};
+    let (mut media, mut io) = (desk(), Opened::default());
+    armed(&mut media);
+    let mut bob = Party::new(CALLED, PORTS[1], Suite::AesCm128Sha80);
+    let (both, off) = (with(Srtp::Accept), with(Srtp::Off));
+    let mut desk = Desk { media: &mut media, io: &mut io, now: Tick(0) };
+    for leg in [CALLER, CALLED] {
+        desk.begin(leg, 0, "198.51.100.7:5060".parse().unwrap());
+    }
+    let offer = Body::sdp(browser_sdp("actpass", "ufra", 'a').into_bytes());
+    desk.describe(CALLER, CALLED, Role::Offer, &offer, (&both, &off)).unwrap();
+    let answer = bob.says("RTP/AVP", None);
+    let told = desk.describe(CALLED, CALLER, Role::Answer, &answer, (&off, &both)).unwrap();
+    desk.join(CALLER, CALLED);
+    let told = String::from_utf8(told.data.to_vec()).unwrap();
+    let value = |name: &str| told.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    let mut room = vec![0; 300];
+    let mut check = Reply::begin(&mut room, kind::BINDING_REQUEST, [9; 12]);
+    check.attribute(kind::USERNAME, format!("{}:ufra", value("a=ice-ufrag:")).as_bytes());
+    check.sign(value("a=ice-pwd:").as_bytes());
+    let len = check.finish().unwrap();
+    room.truncate(len);
+    let browser: SocketAddr = "203.0.113.77:50000".parse().unwrap();
+    let ports = media.legs[&CALLER].lines[0].ports.unwrap();
+    let mut hear = |media: &mut MediaDesk, data: &[u8]| {
+        let mut room = [data, &[0; 200]].concat();
+        let mut one = [Datagram::in_room(ports.rtp, browser, &mut room, data.len())];
+        media.relay_mut().handle_burst(&mut one, Tick(1));
+        one[0].verdict
+    };
+    assert!(matches!(hear(&mut media, &room), Verdict::Send { to, .. } if to == browser));
+    assert_eq!(media.poll_touched(), Some(CALLER), "where it is is kept");
+    // The handshake's end, as the threads would tell it.
+    let mut maker = KeyMaker::new(&[77; 32]).unwrap();
+    let mut key = || maker.make(Suite::Gcm256).unwrap();
+    let keys = Keys { ours: key(), theirs: key() };
+    let line = &mut media.legs.get_mut(&CALLER).unwrap().lines[0];
+    line.secret.as_mut().unwrap().dtls.as_mut().unwrap().keys = Some(keys.clone());
+    media.guard(CALLER, Tick(1));
+    let said = bob.rtp(1, false);
+    let (sealed, to) = send(&mut media, &bob, &said, false).unwrap();
+    let mut opener = RtpOpener::new(&keys.ours).unwrap();
+    let len = opener.open(&mut sealed.clone()).unwrap().len;
+    assert_eq!((to, len), (browser, said.len()));
+    let kept: Vec<FrozenMedia> = [CALLER, CALLED]
+        .map(|leg| {
+            let mut bytes = Vec::new();
+            media.freeze(leg, &mut bytes);
+            let image = decode::<Option<FrozenMedia>>(&bytes).unwrap();
+            assert_eq!(encode(&image), bytes, "one form");
+            image.unwrap()
+        })
+        .into();
+    let shown = format!("{kept:?}");
+    assert!(!shown.contains(value("a=ice-pwd:")) && !shown.contains("candidate"), "{shown}");
+    let (mut media, mut io) = (super::super::tests::desk(), Opened::default());
+    armed(&mut media);
+    let mut again = Desk { media: &mut media, io: &mut io, now: Tick(2) };
+    again.thaw(CALLER, &kept[0]).unwrap();
+    again.thaw(CALLED, &kept[1]).unwrap();
+    again.join(CALLER, CALLED);
+    let said = bob.rtp(2, false);
+    let (mut sealed, to) = send(&mut media, &bob, &said, false).expect("it goes on at once");
+    assert_eq!(to, browser);
+    assert_eq!(opener.open(&mut sealed).expect("by the same key").len, said.len());
+    assert!(matches!(hear(&mut media, &room), Verdict::Send { .. }), "by the same password");
+    assert_eq!(
+        hear(&mut media, &[22, 254, 253, 0, 0]),
+        Verdict::Dtls,
+        "another handshake may come"
+    );
 }

@@ -1,0 +1,149 @@
+//! Encrypted media with keys by DTLS, as browsers have it: with ICE, on one side of a call or both,
+//! whoever begins, refused, and through a crash of the dataplane. That a browser itself talks so is
+//! `tests/browser/run.sh`.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use strowger_phone::flows::{ALICE, BOB};
+use strowger_phone::{Config, EndedBy, Phone, Srtp};
+
+use crate::assert_tidy;
+use crate::demo::{Demo, Home, eventually};
+use crate::rest::text;
+use crate::rows::{IN_FORCE, make, refused, set};
+use crate::talk::{SOON, Talk};
+use crate::why::trace_of;
+
+const EXPIRES_S: u32 = 300;
+
+/// A registered phone that speaks as a browser does, or by other keys, or in the clear.
+fn desk(demo: &Demo, (user, password): (&str, &str), srtp: Srtp) -> Phone {
+    let config = Config::new(user, password, demo.sip);
+    let phone = Phone::new(Config { patience: SOON, srtp, ..config }).unwrap();
+    phone.register(EXPIRES_S).unwrap();
+    phone
+}
+
+/// Sets how media of a subscriber is encrypted; the path of the row.
+fn encrypt(demo: &Demo, subscriber: &str, how: &str) -> String {
+    let body = json!({
+        "category": "media", "name": "srtp", "value": how, "tenant": "1",
+        "subscriber": subscriber,
+    });
+    let id = make(demo, "settings", &body);
+    std::thread::sleep(IN_FORCE);
+    format!("settings/{id}")
+}
+
+/// All that descriptions of a call said, as REST shows it.
+fn shown(demo: &Demo, cdr: &Value) -> String {
+    let path = format!("/api/v1/cdrs/{}/messages", text(cdr, "id"));
+    let all = eventually("the messages of a call", || {
+        let all = demo.rest.get(&path);
+        (all["items"].as_array().is_some_and(|items| items.len() > 6)).then_some(all)
+    });
+    all["items"].as_array().unwrap().iter().map(|item| text(item, "text")).collect()
+}
+
+#[test]
+fn a_caller_by_dtls_talks_with_whoever_speaks_otherwise() {
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    for (nth, (caller, callee)) in [
+        (Srtp::Dtls, Srtp::Off),
+        // We begin the handshake.
+        (Srtp::DtlsPassive, Srtp::Off),
+        (Srtp::Dtls, Srtp::Only),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (ada, bob) = (desk(&demo, ALICE, caller), desk(&demo, BOB, callee));
+        let row = (callee == Srtp::Only).then(|| encrypt(&demo, "2", "require"));
+        let talk = Talk::shaken(&ada, "1002", &bob);
+        talk.heard(50);
+        talk.held_by_both();
+        talk.heard(25);
+        talk.end_after(Duration::from_millis(3_600));
+        let cdrs = demo.rest.cdrs(nth + 1);
+        let said = shown(&demo, &cdrs[nth]);
+        assert!(said.contains("UDP/TLS/RTP/SAVPF") && said.contains("a=ice-lite"), "{said}");
+        assert!(said.contains("RTP/AVP 0") || callee == Srtp::Only, "{said}");
+        let pwds = said.matches("a=ice-pwd:").count();
+        assert_eq!(pwds, said.matches("a=ice-pwd:xxxxxxxx").count(), "one is shown: {said}");
+        for side in ["caller", "called"] {
+            let heard = cdrs[nth].pointer(&format!("/{side}_media/heard/reports"));
+            let reports = heard.and_then(Value::as_u64).unwrap_or_default();
+            assert!(reports > 0, "RTCP of both is read: {:#}", cdrs[nth]);
+        }
+        if let Some(row) = row {
+            set(&demo, &row, &json!({"value": "accept"}));
+        }
+    }
+    assert_tidy(&demo);
+    demo.stop();
+}
+
+#[test]
+fn a_subscriber_is_offered_dtls_as_is_set() {
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let row = encrypt(&demo, "2", "dtls");
+    let ada = desk(&demo, ALICE, Srtp::Off);
+    for callee in [Srtp::Dtls, Srtp::DtlsPassive] {
+        let bob = desk(&demo, BOB, callee);
+        let talk = Talk::shaken(&ada, "1002", &bob);
+        talk.heard(50);
+        talk.held_by_both();
+        talk.heard(25);
+        talk.end_after(Duration::from_millis(300));
+        bob.unregister().unwrap();
+    }
+    let cdrs = demo.rest.cdrs(2);
+    let why = trace_of(&demo, &cdrs[1]).to_string();
+    assert!(why.contains("SRTP with keys by DTLS is offered on 1 branches"), "{why}");
+    // Two of the kind: each has keys of its own with us.
+    drop(ada);
+    let (ada, bob) = (desk(&demo, ALICE, Srtp::Dtls), desk(&demo, BOB, Srtp::Dtls));
+    let talk = Talk::shaken(&ada, "1002", &bob);
+    talk.heard(50);
+    talk.end_after(Duration::from_millis(300));
+    // Who is to speak so and does not is refused, and refuses.
+    drop((ada, bob));
+    let (ada, bob) = (desk(&demo, ALICE, Srtp::Off), desk(&demo, BOB, Srtp::Off));
+    assert_eq!(refused(&bob, "1001"), 488);
+    assert_eq!(refused(&ada, "1002"), 488);
+    // Off: what it offers is not taken.
+    set(&demo, &row, &json!({"value": "off"}));
+    drop(bob);
+    let bob = desk(&demo, BOB, Srtp::Dtls);
+    assert_eq!(refused(&bob, "1001"), 488);
+    assert_tidy(&demo);
+    demo.stop();
+}
+
+#[test]
+fn keys_by_dtls_outlive_the_dataplane() {
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let (ada, bob) = (desk(&demo, ALICE, Srtp::Dtls), desk(&demo, BOB, Srtp::Off));
+    let talk = Talk::shaken(&ada, "1002", &bob);
+    talk.heard(25);
+    for _ in 0..2 {
+        let before = demo.planes();
+        demo.signal("KILL", before.switchd);
+        demo.await_replaced(before.switchd);
+        talk.heard_again(50, SOON);
+    }
+    talk.held_by_both();
+    talk.heard_again(25, SOON);
+    assert_eq!(talk.out.bye().unwrap(), EndedBy::LocalBye);
+    assert_eq!(talk.inc.wait_end(SOON).unwrap(), EndedBy::RemoteBye);
+    // The certificate is the one of before: a new call shakes hands with it.
+    let talk = Talk::shaken(&ada, "1002", &bob);
+    talk.heard(25);
+    talk.end_after(Duration::from_millis(300));
+    demo.rest.cdrs(2);
+    demo.stop();
+}
