@@ -87,7 +87,7 @@ fn check_interfaces(media: &Media) -> Result<(), Problem> {
         Backend::Tc if names.is_empty() => {
             Err(Problem::at(KEY, "media.backend `tc` needs the interfaces that it is to run at"))
         }
-        Backend::Tc | Backend::Auto | Backend::Lookup | Backend::Sockets => Ok(()),
+        Backend::Tc | Backend::Auto | Backend::Lookup | Backend::Sockets | Backend::Uring => Ok(()),
     }
 }
 

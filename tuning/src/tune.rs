@@ -106,7 +106,7 @@ fn of_lookup(config: &Config) -> u64 {
     let (shards, addresses) = (u64::from(config.shards()), config.media.addresses.len() as u64);
     let relaying = match config.media.backend {
         Backend::Tc => 1 + config.media.interfaces.len() as u64,
-        Backend::Auto | Backend::Lookup | Backend::Sockets => 0,
+        Backend::Auto | Backend::Lookup | Backend::Sockets | Backend::Uring => 0,
     };
     // Each shard that gives flows away asks for their routes.
     2 * (4 + 2 * shards + addresses + relaying) + shards * (2 + addresses + relaying.min(1))

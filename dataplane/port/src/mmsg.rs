@@ -129,6 +129,7 @@ impl Pace {
 }
 
 /// What media goes by.
+#[expect(clippy::large_enum_variant, reason = "a shard has one")]
 enum Media {
     /// A socket for each port.
     Sockets(MediaSockets),

@@ -170,7 +170,7 @@ impl Header {
     /// As [`Header::emit`].
     pub fn emit_fragment(&self, buffer: &mut [u8], offset: u16, more: bool) -> Result<(), NoRoom> {
         let more = if more { MORE_FRAGMENTS } else { 0 };
-        self.emit_with(buffer, more | offset / FRAGMENT_UNIT as u16)
+        self.emit_with(buffer, more | (offset / FRAGMENT_UNIT as u16))
     }
 
     fn emit_with(&self, buffer: &mut [u8], fragment: u16) -> Result<(), NoRoom> {

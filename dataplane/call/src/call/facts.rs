@@ -85,7 +85,7 @@ impl FactLog {
     /// How the call began.
     pub(crate) fn began(&self) -> Option<&Began> {
         self.facts.iter().find_map(|fact| match fact {
-            Fact::Began(began) => Some(began),
+            Fact::Began(began) => Some(&**began),
             Fact::LegOpened(_)
             | Fact::LegProgress(_)
             | Fact::LegAnswered(_)
