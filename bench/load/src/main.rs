@@ -36,10 +36,10 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 /// How long it runs at a time where handshakes are made on its core, nanoseconds.
 const SLICE_NS: u64 = 200_000;
 
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let told = match words.split_first() {

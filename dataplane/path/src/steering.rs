@@ -177,7 +177,7 @@ impl Steering {
         let may_relay = match config.media.backend {
             Backend::Tc => &[true][..],
             Backend::Auto if !interfaces.is_empty() => &[true, false],
-            Backend::Auto | Backend::Lookup | Backend::Sockets => &[false],
+            Backend::Auto | Backend::Lookup | Backend::Sockets | Backend::Uring => &[false],
         };
         let more = |relays: &bool| if *relays { 1 + interfaces.len() } else { 0 };
         let relays = may_relay.iter().find(|relays| handed.len() == wanted + more(relays));

@@ -788,6 +788,29 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         }
     }
 
+    /// What the ways of packets count, as [`COUNTERS`] ends.
+    fn report_ways(&mut self) -> [u64; 15] {
+        let (socket, away) = (self.io.media_counters(), self.media.relay_mut().carriage());
+        let c = &self.counts;
+        [
+            socket.limited,
+            u64::from(socket.is_steered),
+            socket.fragmented,
+            u64::from(socket.is_ring),
+            socket.rearmed,
+            socket.silent,
+            c.media_octets,
+            c.sip_octets,
+            c.timed_ns / US,
+            c.timed_media_ns / US,
+            u64::from(self.io.offloads()),
+            away.now,
+            away.given,
+            away.strayed,
+            away.packets,
+        ]
+    }
+
     /// Counters for the control plane; a report that finds no room is left out.
     fn report(&mut self, now: Tick) {
         let (shedding, delay_us) = self.front.report();
@@ -795,7 +818,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         let [pings, signs, kept, unkept] = self.keeper.report();
         let (c, count) = (&self.counts, |n: usize| n as u64);
         let (socket, away) = (self.io.media_counters(), self.media.relay_mut().carriage());
-        let values = vec![
+        let mut values = vec![
             c.sip_received,
             c.sip_sent,
             c.sip_malformed,
@@ -852,22 +875,8 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             c.mesh_received,
             c.mesh_full,
             c.media_flooded + away.flooded,
-            socket.limited,
-            u64::from(socket.is_steered),
-            socket.fragmented,
-            u64::from(socket.is_ring),
-            socket.rearmed,
-            socket.silent,
-            c.media_octets,
-            c.sip_octets,
-            c.timed_ns / US,
-            c.timed_media_ns / US,
-            u64::from(self.io.offloads()),
-            away.now,
-            away.given,
-            away.strayed,
-            away.packets,
         ];
+        values.extend(self.report_ways());
         debug_assert_eq!(values.len(), COUNTERS.len());
         let frame = Up::Counters(Counters { shard: self.number, at: now, values });
         let _left_out = self.link.leave(Lane::Bulk, &frame.to_bytes());

@@ -5,7 +5,7 @@ use crate::sample::{record, sample, write_all};
 use sqlx::Row;
 use strowger_model::{
     AccountId, Allowance, AllowanceId, Amount, Cdr, Charge, ChargeKind, Currency, Digits, Renewal,
-    TenantId,
+    TenantId, TrunkId,
 };
 use strowger_store::{Finding, MoneyKind, NewAllowance, NewMoney, Position, Reader};
 

@@ -86,6 +86,7 @@ impl Agent {
             ptime_ms: Some(20),
             direction: Direction::of(!call.held, !call.holding),
             key: None,
+            shake: None,
         };
         Some(sdp.to_text())
     }

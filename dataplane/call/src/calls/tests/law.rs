@@ -180,16 +180,7 @@ impl Laws {
             return;
         }
         assert!(!law.ended, "{leg:?} is told {command:?} after its end");
-        let has_room = matches!(
-            command,
-            Command::Progress { .. }
-                | Command::Answer { .. }
-                | Command::Hangup { .. }
-                | Command::Reoffer { .. }
-                | Command::Update { .. }
-                | Command::ReofferAnswer { .. }
-        );
-        assert!(!std::mem::take(&mut law.beside) || has_room, "beside {command:?}");
+        assert!(!std::mem::take(&mut law.beside) || has_room(command), "beside {command:?}");
         match command {
             Command::Hangup { cause, .. } => {
                 assert!(!law.hung_up || law.answered_late, "{leg:?} is hung up twice");
@@ -297,4 +288,17 @@ fn check_record(record: &CallFacts) {
         last = Some(at);
     }
     assert!(open.is_empty(), "legs without an end: {open:?}");
+}
+
+/// Whether a word has room for parts beside it.
+fn has_room(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Progress { .. }
+            | Command::Answer { .. }
+            | Command::Hangup { .. }
+            | Command::Reoffer { .. }
+            | Command::Update { .. }
+            | Command::ReofferAnswer { .. }
+    )
 }
