@@ -33,6 +33,11 @@ impl<'a> Attempt<'a> {
         way.hops.len() >= hops_max(sender, self.is_emergency) || end >= STAGES_MAX
     }
 
+    /// How many hops fit into the plan still.
+    pub(super) fn room(&self, sender: &Sender<'a>, way: &Way) -> usize {
+        hops_max(sender, self.is_emergency).saturating_sub(way.hops.len())
+    }
+
     pub(super) fn add_hops(
         &mut self,
         sender: &Sender<'a>,
@@ -153,7 +158,7 @@ impl<'a> Attempt<'a> {
     /// and the contacts it registered, in the row's order.
     fn targets(&self, trunk: &Trunk, egress: &Egress, number: &Digits) -> Vec<(Target, Exit)> {
         let perimeter = self.world.perimeter();
-        let mut targets = Vec::new();
+        let mut targets = Vec::with_capacity(egress.targets.len());
         for target in &egress.targets {
             if matches!(target, EgressTarget::Registered) {
                 let contacts = self.locations.contacts(trunk.id, self.now);

@@ -40,6 +40,7 @@ impl<'a> Attempt<'a> {
             let prefix_digits = i64::try_from(route.prefix.len()).unwrap_or_default();
             self.note(Step::Route { route: route.id.0, prefix_digits });
             hops.reserved = route.reserved || sender.settings.route.reserved;
+            way.reserve(self.room(sender, way).min(route.targets.len()));
             for (candidate, turn) in self.candidates(sender, &hops, called, route, way) {
                 let Candidate { trunk, egress, probes, .. } = candidate;
                 if self.is_full(sender, way) {

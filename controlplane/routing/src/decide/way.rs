@@ -56,6 +56,12 @@ impl Way {
         }
     }
 
+    /// Makes room for so many hops, each a stage, at once.
+    pub(super) fn reserve(&mut self, hops: usize) {
+        self.stages.reserve_exact(hops);
+        self.hops.reserve_exact(hops);
+    }
+
     /// Where the next stage will stand.
     pub(super) fn end(&self) -> u8 {
         u8::try_from(self.stages.len()).unwrap_or(u8::MAX)
