@@ -47,6 +47,7 @@ mod page;
 mod perimeter;
 mod place;
 mod prefix;
+mod probe;
 mod refusal;
 mod register;
 mod replay;
@@ -83,6 +84,7 @@ pub use page::PageMap;
 pub use perimeter::{OffLimits, Perimeter};
 pub use place::{place_of, resolved};
 pub use prefix::{Chain, Dictionary, DictionaryFull, PrefixId};
+pub use probe::{PROBES_MAX, probes};
 pub use refusal::Refusal;
 pub use register::register;
 pub use replay::{

@@ -278,6 +278,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         self.settle(now);
         self.tell_upstreams();
         self.tell_flows();
+        self.tell_probes();
         self.durable();
         self.relay(now);
         self.beat(now);
