@@ -21,6 +21,7 @@ mod limit;
 mod live;
 mod money;
 mod page;
+mod probe;
 mod redirect;
 mod resolve;
 mod shared;
@@ -38,6 +39,7 @@ pub use guard::{Guard, NewBan, OFFENDERS_MAX, Offence};
 use keep::Keeps;
 pub use limit::Crowd;
 pub use live::{LIVE_MAX, LiveCall};
+use probe::Probes;
 pub use shared::PastCall;
 pub use standing::PastLeg;
 pub use stranger::{Attempts, STRANGER_MINUTES_MAX, STRANGERS_MAX, Strangers};
@@ -154,6 +156,7 @@ pub struct Office {
     waiting: WaitingAsks,
     upstreams: Upstreams,
     keeps: Keeps,
+    probes: Probes,
     next_verb: u64,
     out: VecDeque<Output>,
     counts: Counts,
@@ -263,6 +266,7 @@ impl Office {
             waiting: WaitingAsks::default(),
             upstreams: wanted,
             keeps: Keeps::default(),
+            probes: Probes::default(),
             next_verb: 0,
             out: VecDeque::new(),
             counts: Counts::default(),
@@ -277,6 +281,7 @@ impl Office {
             shared: Arc::default(),
         };
         office.limit_tenants(Tick(0));
+        office.set_probes();
         office
     }
 
@@ -289,6 +294,7 @@ impl Office {
             self.keeps.again();
         }
         self.upstreams.set(upstreams(&self.world));
+        self.set_probes();
         self.senders = senders(&self.world);
         // What all accounts of a tenant have in common is the tenant's; of a hundred thousand that
         // are as they were, none needs the till.
@@ -404,6 +410,7 @@ impl Office {
                 self.counts.flows_lost += self.locations.lose_flow(flow);
                 self.drain_locations();
             }
+            Up::Probed(probed) => self.probed(probed),
             Up::FlowEpoch(now) => {
                 self.counts.flows_lost += self.locations.lose_flows(now);
                 self.drain_locations();
@@ -671,6 +678,7 @@ impl Office {
     pub fn greeted(&mut self) {
         self.upstreams.greeted();
         self.keeps.again();
+        self.probe_again();
     }
 
     /// The dataplane is gone.
@@ -692,7 +700,7 @@ impl Office {
     /// The next order about contacts that are kept alive, once greeted; what cannot be sent comes
     /// back by [`Office::keep_unsent`].
     pub fn next_keep(&mut self, now: Tick) -> Option<KeepOrder> {
-        self.keeps.next(&self.world, &self.locations, now)
+        self.keeps.next(&self.world, &self.locations, now).or_else(|| self.probes.next())
     }
 
     /// An order that found no room: it is due again.

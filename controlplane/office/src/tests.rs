@@ -2,6 +2,7 @@
 
 mod fact;
 mod limit;
+mod probe;
 mod redirect;
 mod resolve;
 mod shared;

@@ -48,6 +48,7 @@ mod page;
 mod perimeter;
 mod place;
 mod prefix;
+mod probe;
 mod refusal;
 mod register;
 mod replay;
@@ -85,6 +86,7 @@ pub use page::PageMap;
 pub use perimeter::{OffLimits, Perimeter};
 pub use place::{place_of, resolved, wanted_of};
 pub use prefix::{Chain, Dictionary, DictionaryFull, PrefixId};
+pub use probe::{PROBES_MAX, probes};
 pub use refusal::Refusal;
 pub use register::register;
 pub use replay::{

@@ -20,7 +20,7 @@ pub use turn::{Due, Turn};
 use crate::limits::{DIRECTION_TRUNKS_MAX, DIRECTIONS_MAX, STANDING_TRUNKS_MAX};
 use line::Lines;
 use second::ShortTalks;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use strowger_model::{Digits, RouteSettings, TrunkId};
 use talk::Talk;
 use turn::Turns;
@@ -331,6 +331,8 @@ pub struct Standing {
     turns: Turns,
     short: ShortTalks,
     lines: Lines,
+    /// Trunks that answer no probe.
+    silent: BTreeSet<TrunkId>,
 }
 
 /// What a decision sees of all trunks for one number at one moment.
@@ -410,6 +412,19 @@ impl Standing {
         self.short.trunk(pair, now_us)
     }
 
+    /// The trunks that answer no probe are these: they count as failed until they do.
+    pub fn set_silent(&mut self, silent: BTreeSet<TrunkId>) {
+        self.silent = silent;
+        let is_any_failed = self.failing().next().is_some();
+        self.is_any_failed = is_any_failed;
+    }
+
+    /// The trunks that answer no probe.
+    #[must_use]
+    pub const fn silent(&self) -> &BTreeSet<TrunkId> {
+        &self.silent
+    }
+
     /// A call has a line of a trunk.
     pub fn line_taken(&mut self, trunk: TrunkId) {
         self.lines.take(trunk);
@@ -447,20 +462,24 @@ impl Standing {
         }
     }
 
-    /// All that failed lately, trunks before directions.
+    /// All that failed lately, trunks before directions; those that are silent first.
     pub fn failing(&self) -> impl Iterator<Item = Failing> + '_ {
+        let silent = self.silent.iter().map(|trunk| {
+            let (direction, failures, tries, again_us) = (None, 0, 0, 0);
+            Failing { trunk: *trunk, direction, failures, tries, again_us }
+        });
         let all = self.trunks.iter().map(|(trunk, record)| (*trunk, None, record));
         let parts = self.directions.iter().flat_map(|(direction, list)| {
             list.iter().map(move |(trunk, record)| (*trunk, Some(*direction), record))
         });
-        all.chain(parts).filter_map(|(trunk, direction, record)| {
+        silent.chain(all.chain(parts).filter_map(|(trunk, direction, record)| {
             let (tries, again_us) = match record.state {
                 State::Well => return None,
                 State::Failed { level, again_us } => (level, again_us),
                 State::Tried { level, until_us } => (level, until_us),
             };
             Some(Failing { trunk, direction, failures: record.failures, tries, again_us })
-        })
+        }))
     }
 
     /// The trunk's record and that of its direction; fewer where there is no room.
@@ -510,7 +529,8 @@ impl View<'_> {
         }
         let failed = |record: Option<&Record>| record.is_some_and(|r| r.is_failed(self.now_us));
         let whole = self.standing.trunks.get(&trunk);
-        (failed(whole), failed(self.part(trunk)))
+        let is_silent = self.standing.silent.contains(&trunk);
+        (is_silent || failed(whole), failed(self.part(trunk)))
     }
 
     /// How good its calls to such numbers are; `None` without any.

@@ -44,6 +44,8 @@ wire_enum! {
         11 => FlowEpoch(FlowEpoch),
         /// How running calls sound by now: live view only, may be lost.
         12 => Sounds(Sounds),
+        /// What is probed stopped to answer, or answers again; after a greeting all that do not.
+        13 => Probed(Probed),
     }
 }
 
@@ -90,6 +92,17 @@ wire_struct! {
         pub shard: u8,
         /// Life.
         pub epoch: u16,
+    }
+}
+
+wire_struct! {
+    /// Whether a place that is probed answers.
+    #[derive(Copy)]
+    pub struct Probed {
+        /// Which, as [`Kept::id`](crate::Kept::id).
+        pub id: u64,
+        /// It answers.
+        pub alive: bool,
     }
 }
 

@@ -60,5 +60,7 @@ wire_code! {
         Crlf = 0,
         /// OPTIONS: a device that answers is known to live.
         Options = 1,
+        /// OPTIONS to a trunk: whether it answers is told ([`Probed`](crate::Probed)).
+        Probe = 2,
     }
 }

@@ -589,6 +589,7 @@ fn frames_up() {
     let listeners = Listeners { shard: 0, at: Tick(9), listeners: vec![listener] };
     up("listeners", &Up::Listeners(listeners));
     let flow = FlowToken { epoch: 1, shard: 2, place: 3, life: 4 };
+    up("probed", &Up::Probed(Probed { id: 9, alive: true }));
     up("flow-failed", &Up::FlowFailed(flow.to_word().unwrap()));
     up("flow-epoch", &Up::FlowEpoch(FlowEpoch { shard: 2, epoch: 0x0301 }));
 }

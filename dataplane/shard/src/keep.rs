@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
 use strowger_link::siphash::siphash24;
-use strowger_link::{KEPT_MAX, KeepMode, KeepOrder, Kept, Key, MS, Tick};
+use strowger_link::{KEPT_MAX, KeepMode, KeepOrder, Kept, Key, MS, Probed, Tick};
 use strowger_port::net::{Io, JournalSink, PlaneLink, SipPath};
 
 /// Most datagrams sent in one turn; the next follows at once.
@@ -26,6 +26,12 @@ const BRANCH: &str = "z9hG4bKkeep";
 const RESPONSE: &[u8] = b"SIP/2.0 ";
 /// How far into a response its branch is looked for, bytes.
 const HEAD_BYTES: usize = 512;
+/// How a response begins that says that a trunk does not serve.
+const UNAVAILABLE: &[u8] = b"SIP/2.0 503";
+/// So many probes without an answer, one after the other, and a trunk is gone.
+const MISSED_MAX: u8 = 3;
+/// Hexadecimal digits of an id in a branch.
+const ID_DIGITS: usize = 16;
 /// Longest datagram of nothing but line ends.
 const BLANK_BYTES_MAX: usize = 8;
 
@@ -39,10 +45,24 @@ pub(crate) struct Keeper {
     sent: u64,
     heard: u64,
     full: u64,
+    /// Those that are probed of which there is something to tell.
+    news: BTreeSet<u64>,
+}
+
+/// What probes of a trunk came to.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+struct Probing {
+    /// The last one is not answered yet.
+    waits: bool,
+    /// Unanswered ones in a row.
+    missed: u8,
+    /// It is gone.
+    gone: bool,
 }
 
 #[derive(Debug)]
 struct Entry {
+    probing: Probing,
     listener: u8,
     peer: SocketAddr,
     uri: Box<str>,
@@ -73,6 +93,7 @@ impl Keeper {
             sent: 0,
             heard: 0,
             full: 0,
+            news: BTreeSet::new(),
         }
     }
 
@@ -86,6 +107,7 @@ impl Keeper {
 
     fn put(&mut self, kept: Kept, now: Tick) {
         let known = self.all.get(&kept.id).map(|entry| (entry.due, entry.every_ms, entry.count));
+        let probing = self.all.get(&kept.id).map(|entry| entry.probing).unwrap_or_default();
         if known.is_none() && self.all.len() >= KEPT_MAX {
             self.full += 1;
             return;
@@ -102,6 +124,7 @@ impl Keeper {
             }
         };
         let entry = Entry {
+            probing,
             listener: kept.listener,
             peer: kept.peer,
             uri: kept.uri.into(),
@@ -118,6 +141,7 @@ impl Keeper {
 
     fn drop(&mut self, id: u64) {
         let Some(entry) = self.all.remove(&id) else { return };
+        self.news.remove(&id);
         self.due.remove(&(entry.due, id));
         let place = (entry.listener, entry.peer);
         // Another contact may have come to the same place since.
@@ -139,6 +163,13 @@ impl Keeper {
         };
         if !is_blank && !is_answer(data) {
             return false;
+        }
+        if self.is_probed(id) {
+            // Line ends of a trunk say nothing of whether it serves.
+            if !is_blank {
+                self.probe_answered(answered_id(data).unwrap_or(id), path, data);
+            }
+            return true;
         }
         self.heard += 1;
         self.move_on(id, now);
@@ -175,9 +206,12 @@ impl Keeper {
                 continue;
             };
             entry.count = entry.count.wrapping_add(1);
+            if entry.how == KeepMode::Probe && entry.probing.miss() {
+                self.news.insert(id);
+            }
             let options = match entry.how {
                 KeepMode::Crlf => None,
-                KeepMode::Options => Some((entry.uri.clone(), id, entry.count)),
+                KeepMode::Options | KeepMode::Probe => Some((entry.uri.clone(), id, entry.count)),
             };
             let ping = Ping { listener: entry.listener, peer: entry.peer, options };
             self.move_on(id, now);
@@ -187,9 +221,60 @@ impl Keeper {
         None
     }
 
+    fn is_probed(&self, id: u64) -> bool {
+        self.all.get(&id).is_some_and(|entry| entry.how == KeepMode::Probe)
+    }
+
+    /// A trunk answered a probe. That it does not serve is as if it did not.
+    fn probe_answered(&mut self, id: u64, path: &SipPath, data: &[u8]) {
+        let is_its = |entry: &&mut Entry| entry.peer == path.peer && entry.how == KeepMode::Probe;
+        let Some(entry) = self.all.get_mut(&id).filter(is_its) else { return };
+        self.heard += 1;
+        if !data.starts_with(UNAVAILABLE) && entry.probing.answer() {
+            self.news.insert(id);
+        }
+    }
+
+    /// What there is to tell of a trunk that is probed, until it is told ([`Keeper::told`]).
+    pub(crate) fn news(&self) -> Option<Probed> {
+        let id = *self.news.first()?;
+        let alive = self.all.get(&id).is_none_or(|entry| !entry.probing.gone);
+        Some(Probed { id, alive })
+    }
+
+    pub(crate) fn told(&mut self, probed: Probed) {
+        self.news.remove(&probed.id);
+    }
+
+    /// A control plane that knows nothing is told of all that are gone.
+    pub(crate) fn tell_again(&mut self) {
+        let gone = self.all.iter().filter(|(_, entry)| entry.probing.gone).map(|(id, _)| *id);
+        self.news = gone.collect();
+    }
+
     /// Sent, heard, contacts now, and those that found no room.
     pub(crate) fn report(&self) -> [u64; 4] {
         [self.sent, self.heard, self.all.len() as u64, self.full]
+    }
+}
+
+impl Probing {
+    /// The next probe is due; whether the trunk is gone with that.
+    fn miss(&mut self) -> bool {
+        if !core::mem::replace(&mut self.waits, true) {
+            return false;
+        }
+        self.missed = self.missed.saturating_add(1);
+        let is_news = self.missed >= MISSED_MAX && !self.gone;
+        self.gone |= is_news;
+        is_news
+    }
+
+    /// It answers; whether it was gone.
+    fn answer(&mut self) -> bool {
+        let was_gone = self.gone;
+        *self = Probing::default();
+        was_gone
     }
 }
 
@@ -225,6 +310,15 @@ fn is_blank(data: &[u8]) -> bool {
 fn is_answer(data: &[u8]) -> bool {
     let head = data.get(..HEAD_BYTES).unwrap_or(data);
     head.windows(BRANCH.len()).any(|window| window == BRANCH.as_bytes())
+}
+
+/// The id in the branch of an answer to an OPTIONS of ours.
+fn answered_id(data: &[u8]) -> Option<u64> {
+    let head = data.get(..HEAD_BYTES).unwrap_or(data);
+    let at = head.windows(BRANCH.len()).position(|window| window == BRANCH.as_bytes())?;
+    let from = at.checked_add(BRANCH.len())?;
+    let digits = head.get(from..from.checked_add(ID_DIGITS)?)?;
+    u64::from_str_radix(core::str::from_utf8(digits).ok()?, 16).ok()
 }
 
 impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, W> {

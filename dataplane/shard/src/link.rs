@@ -59,6 +59,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
                 calls.handle_control_back();
                 self.mark_origin(hello.origin);
                 self.greeted = true;
+                self.keeper.tell_again();
                 self.ask_outside_again(now);
             }
             Down::Answer(answer) => {
@@ -156,6 +157,17 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         }
     }
 
+    /// Tells which trunks stopped to answer probes, or answer again. What finds no room waits for
+    /// the next turn; a control plane that was away is told after its greeting.
+    pub(crate) fn tell_probes(&mut self) {
+        while let Some(probed) = self.keeper.news() {
+            match self.link.send(Lane::Registrations, &Up::Probed(probed).to_bytes()) {
+                Ok(()) | Err(LinkError::Down | LinkError::TooLong) => self.keeper.told(probed),
+                Err(LinkError::Full) => return,
+            }
+        }
+    }
+
     /// Tells the control plane; what finds no room while nobody listens is read again from table
     /// and journal.
     pub(crate) fn tell(&mut self, up: &Up) {
@@ -173,7 +185,8 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             | Up::Upstream(_)
             | Up::FlowFailed(_)
             | Up::FlowEpoch(_)
-            | Up::Sounds(_) => self.link.send(Lane::Calls, &frame),
+            | Up::Sounds(_)
+            | Up::Probed(_) => self.link.send(Lane::Calls, &frame),
         };
         if told == Err(LinkError::Full) {
             self.counts.ring_full += 1;

@@ -290,6 +290,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         self.settle(now);
         self.tell_upstreams();
         self.tell_flows();
+        self.tell_probes();
         self.durable();
         let again = if is_timed { self.io.sample() } else { now };
         self.relay(now);

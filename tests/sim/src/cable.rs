@@ -185,6 +185,7 @@ fn step_up(up: &Up) -> Option<Step> {
         | Up::Listeners(_)
         | Up::Upstream(_)
         | Up::FlowFailed(_)
+        | Up::Probed(_)
         | Up::FlowEpoch(_)
         | Up::Sounds(_) => None,
     }

@@ -362,6 +362,7 @@ impl Control {
             | Up::Listeners(_)
             | Up::Upstream(_)
             | Up::FlowFailed(_)
+            | Up::Probed(_)
             | Up::FlowEpoch(_)
             | Up::Sounds(_) => None,
         };

@@ -27,6 +27,8 @@ use strowger_routing::limits::{PARTNERS_MAX, PRECEDENCE_PREFIXES_MAX};
 use strowger_routing::{Change, RowName, World};
 use strowger_store::Scope;
 
+/// Longest time between two probes of a trunk, seconds.
+const PROBE_MAX: u32 = 3_600;
 /// Most statuses or cause maps in one list.
 const STATUSES_MAX: usize = 300;
 /// Most listeners in a list; a process has no more.
@@ -354,6 +356,10 @@ object! {
     test_prefix: Free Opt(NUMBER) => test_prefix;
     /// It takes such calls alone.
     test_only: Free Flag => test_only;
+    /// How often each of its addresses is sent OPTIONS; 0 is never. Three without an answer, or
+    /// answered by 503, at all of them, and it stands behind others as one that failed, until one
+    /// is answered. Over UDP only.
+    probe_ms: Free Seconds(0, PROBE_MAX) => probe_s;
     /// Time to a final answer; 0 is the tenant's ring time.
     ring_timeout_ms: Free Seconds(0, RING_MAX) => ring_timeout_s;
     /// Time to the first provisional answer; 0 is the transaction's own.

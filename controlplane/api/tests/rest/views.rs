@@ -73,7 +73,7 @@ fn a_subscriber_and_a_trunk_are_shown() {
         "caller": edit(""),
         "calls_max": 10, "calls_reserved": 0, "cps_max": 5,
         "commitment": {"day": none, "month": none}, "precedence": null,
-        "test_prefix": null, "test_only": false,
+        "test_prefix": null, "test_only": false, "probe_ms": 0,
         "ring_timeout_ms": 30_000, "first_timeout_ms": 4000,
         "q": 1000, "identity": "asserted", "trusted": true, "caller_number": null,
         "from_host": null, "barring": open(), "partners": [],

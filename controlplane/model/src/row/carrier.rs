@@ -202,6 +202,9 @@ pub struct Egress {
     pub test_prefix: Option<Digits>,
     /// It takes such calls alone.
     pub test_only: bool,
+    /// How often its addresses are sent OPTIONS, seconds; 0 = never. Without any answer it counts as
+    /// failed until there is one. By datagrams only.
+    pub probe_s: u32,
     /// Time to a final answer, seconds; 0 = the tenant's ring time.
     pub ring_timeout_s: u32,
     /// Time to the first provisional answer, seconds; 0 = the transaction's own time-out.
@@ -270,6 +273,7 @@ impl Egress {
             precedence: None,
             test_prefix: None,
             test_only: false,
+            probe_s: 0,
             ring_timeout_s: 0,
             first_timeout_s: 0,
             q: 500,

@@ -342,6 +342,8 @@ pub(crate) struct EgressJson {
     test_prefix: Option<String>,
     #[serde(default)]
     test_only: bool,
+    #[serde(default)]
+    probe_s: u32,
     ring_timeout_s: u32,
     first_timeout_s: u32,
     q: u16,
@@ -397,6 +399,7 @@ impl From<&Egress> for EgressJson {
             precedence: egress.precedence.as_ref().map(PrecedenceJson::from),
             test_prefix: egress.test_prefix.map(|prefix| prefix.as_str().to_owned()),
             test_only: egress.test_only,
+            probe_s: egress.probe_s,
             ring_timeout_s: egress.ring_timeout_s,
             first_timeout_s: egress.first_timeout_s,
             q: egress.q,
@@ -448,6 +451,7 @@ impl TryFrom<EgressJson> for Egress {
             precedence: json.precedence.map(Precedence::try_from).transpose()?,
             test_prefix: json.test_prefix.as_deref().map(digits).transpose()?,
             test_only: json.test_only,
+            probe_s: json.probe_s,
             ring_timeout_s: json.ring_timeout_s,
             first_timeout_s: json.first_timeout_s,
             q: json.q,

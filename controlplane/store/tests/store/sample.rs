@@ -299,6 +299,7 @@ fn egress(edit: PrefixEdit) -> Egress {
         }),
         test_prefix: Some(digits("*7")),
         test_only: true,
+        probe_s: 60,
         ring_timeout_s: 30,
         first_timeout_s: 4,
         q: 1000,

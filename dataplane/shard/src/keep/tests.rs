@@ -149,3 +149,69 @@ fn who_is_heard_by_stun_is_left_alone_for_an_interval() {
     let [sent, heard, ..] = keeper.report();
     assert!((9..=11).contains(&sent) && heard == 40, "{sent} {heard}");
 }
+
+fn probed(id: u64) -> Kept {
+    Kept { how: KeepMode::Probe, ..kept(id, u64::MAX) }
+}
+
+fn answer(id: u64, status: u16) -> Vec<u8> {
+    let via = format!("Via: SIP/2.0/UDP 192.0.2.1:5060;branch={BRANCH}{id:016x}00000001;rport");
+    format!("SIP/2.0 {status} Said\r\n{via}\r\nContent-Length: 0\r\n\r\n").into_bytes()
+}
+
+/// Sends the next probe.
+fn probe(keeper: &mut Keeper) -> Tick {
+    let due = keeper.poll_timeout().unwrap();
+    assert!(keeper.next(due).unwrap().options.is_some());
+    due
+}
+
+#[test]
+fn a_trunk_that_answers_no_probe_is_gone_until_it_answers() {
+    let (gone, back) = (Probed { id: 1, alive: false }, Probed { id: 1, alive: true });
+    let mut keeper = keeper(vec![probed(1)]);
+    for _ in 0..MISSED_MAX {
+        probe(&mut keeper);
+        assert_eq!(keeper.news(), None);
+    }
+    // With the next one so many stand without an answer.
+    let now = probe(&mut keeper);
+    assert_eq!(keeper.news(), Some(gone));
+    keeper.told(gone);
+    probe(&mut keeper);
+    assert_eq!(keeper.news(), None, "told once");
+    keeper.tell_again();
+    assert_eq!(keeper.news(), Some(gone), "and to who knows nothing");
+    keeper.told(gone);
+    // The same order again changes nothing of it.
+    keeper.handle_order(KeepOrder::Put(vec![probed(1)]), now);
+    assert_eq!(keeper.news(), None);
+    // Line ends, 503, and answers that are another place's do not bring it back.
+    for data in [b"\r\n\r\n".to_vec(), answer(1, 503), answer(2, 200)] {
+        assert!(keeper.is_sign(&path(1), &data, now));
+        assert_eq!(keeper.news(), None);
+    }
+    // That it does not know OPTIONS does.
+    assert!(keeper.is_sign(&path(1), &answer(1, 405), now));
+    assert_eq!(keeper.news(), Some(back));
+    keeper.told(back);
+    // What is gone as an order says is told of no more.
+    for _ in 0..=MISSED_MAX {
+        probe(&mut keeper);
+    }
+    assert_eq!(keeper.news(), Some(gone));
+    keeper.handle_order(KeepOrder::Drop(vec![1]), now);
+    assert_eq!(keeper.news(), None);
+}
+
+#[test]
+fn a_trunk_that_answers_now_and_then_is_there() {
+    let mut keeper = keeper(vec![probed(1)]);
+    for turn in 0..20 {
+        let now = probe(&mut keeper);
+        if turn % u64::from(MISSED_MAX) == 0 {
+            assert!(keeper.is_sign(&path(1), &answer(1, 200), now));
+        }
+        assert_eq!(keeper.news(), None);
+    }
+}

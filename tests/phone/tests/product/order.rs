@@ -1,16 +1,18 @@
 //! Which of several suppliers takes a call: by price, by how they did, by quality, by weight.
 
+use std::net::UdpSocket;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use strowger_phone::Phone;
 use strowger_phone::carrier::{Carrier, Script};
 use strowger_phone::flows::ALICE;
+use strowger_phone::message::Message;
 
 use crate::assert_tidy;
-use crate::demo::{Demo, Home};
+use crate::demo::{Demo, Home, eventually};
 use crate::rest::text;
-use crate::rows::{IN_FORCE, answered, make, new_carrier, refused, set};
+use crate::rows::{IN_FORCE, answered, anywhere, make, new_carrier, refused, set};
 use crate::talk::desk;
 
 /// A failed supplier is tried again so long after.
@@ -211,6 +213,49 @@ fn what_failed_is_known_after_a_restart_of_the_control_plane() {
     let asked_before = asked(&carriers);
     called(&ada);
     assert_eq!(asked(&carriers), [asked_before[0], asked_before[1], asked_before[2] + 1]);
+    assert_tidy(&demo);
+    demo.stop();
+}
+
+/// Answers the next OPTIONS that comes to a socket.
+fn answer_probe(socket: &UdpSocket) {
+    let mut bytes = [0; 2_048];
+    loop {
+        let (len, from) = socket.recv_from(&mut bytes).unwrap();
+        let request = Message::parse(&bytes[..len]).unwrap();
+        assert_eq!(request.method(), "OPTIONS");
+        let answer = Message::response(200, &request, Some("probed")).to_bytes();
+        socket.send_to(&answer, from).unwrap();
+        // What came while nobody listened was answered first.
+        socket.set_nonblocking(true).unwrap();
+        let is_last = socket.peek_from(&mut bytes).is_err();
+        socket.set_nonblocking(false).unwrap();
+        if is_last {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_supplier_that_answers_no_probe_stands_behind_until_it_does() {
+    let home = Home::new();
+    let (demo, _carriers, [_, cheap, _]) = three(&home);
+    let silent = UdpSocket::bind(anywhere()).unwrap();
+    let target = silent.local_addr().unwrap().to_string();
+    let probed = json!({"egress": {"targets": [target], "probe_ms": 1000}});
+    set(&demo, &format!("trunks/{cheap}"), &probed);
+    assert_eq!(names(&targets(&demo, None)), ["cheap", "middle", "dear"]);
+    // No call has to fail for it.
+    eventually("a supplier that is silent sinks", || {
+        (names(&targets(&demo, None)) == ["middle", "dear", "cheap"]).then_some(())
+    });
+    assert_eq!(targets(&demo, None)[2]["failed"], true);
+    assert_eq!(failures(&demo, &cheap), 1);
+    answer_probe(&silent);
+    eventually("a supplier that answers is back", || {
+        (names(&targets(&demo, None)) == ["cheap", "middle", "dear"]).then_some(())
+    });
+    assert_eq!(failures(&demo, &cheap), 0);
     assert_tidy(&demo);
     demo.stop();
 }

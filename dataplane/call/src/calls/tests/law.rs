@@ -153,7 +153,13 @@ impl Laws {
                 law.live_ended = live.state == LiveState::Ended;
             }
             Output::Up(Up::Ask(_)) => panic!("asks have their own output"),
-            Output::Up(Up::Upstream(_) | Up::FlowFailed(_) | Up::FlowEpoch(_) | Up::Sounds(_)) => {
+            Output::Up(
+                Up::Upstream(_)
+                | Up::FlowFailed(_)
+                | Up::FlowEpoch(_)
+                | Up::Sounds(_)
+                | Up::Probed(_),
+            ) => {
                 panic!("registrations are no call's")
             }
             Output::Up(

@@ -28,6 +28,7 @@ pub(super) fn output_text(output: &Output, show_live: bool) -> Option<String> {
             | Up::Listeners(_)
             | Up::Upstream(_)
             | Up::FlowFailed(_)
+            | Up::Probed(_)
             | Up::FlowEpoch(_)
             | Up::Sounds(_),
         ) => panic!("{output:?}"),
