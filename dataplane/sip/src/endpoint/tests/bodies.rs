@@ -166,7 +166,7 @@ fn a_refusal_says_what_stands_in_it() {
 #[test]
 fn what_stands_beside_our_words_goes_with_them() {
     check(
-        "peer> INVITE | Supported: 100rel
+        "peer> INVITE cseq=7 | Supported: 100rel
         peer< 100 INVITE
         call< Offered 4420 sdp
         call> Speak bodies=text/xml reliable=always
@@ -175,15 +175,15 @@ fn what_stands_beside_our_words_goes_with_them() {
         peer< 183 INVITE sdp+text/xml | MIME-Version: 1.0
         call> Parts text/xml
         call> Progress 180
-        peer> re-PRACK | RAck: RSEQ 1 INVITE
+        peer> PRACK cseq=8 | RAck: RSEQ 7 INVITE
         peer< 200 PRACK
         peer< 180 INVITE sdp | Content-Type: text/xml | Content-Disposition: signal
-        peer> re-PRACK | RAck: RSEQ 1 INVITE
+        peer> PRACK cseq=9 | RAck: RSEQ 7 INVITE
         peer< 200 PRACK
         call> Parts text/xml
         call> Answer sdp
         peer< 200 INVITE sdp+text/xml
-        peer> ACK
+        peer> ACK cseq=7
         call< Confirmed
         call> Parts text/xml
         call> Reoffer sdp

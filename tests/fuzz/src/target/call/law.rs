@@ -65,6 +65,10 @@ impl Laws {
         self.legs.get(&leg).is_some_and(|law| law.answered && !law.ended && !law.hung_up)
     }
 
+    pub(super) fn is_inbound(&self, leg: LegId) -> bool {
+        self.legs.get(&leg).is_some_and(|law| law.inbound)
+    }
+
     pub(super) fn is_recorded(&self, slot: SlotRef) -> bool {
         self.ended.contains(&slot)
     }

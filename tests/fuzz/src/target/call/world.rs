@@ -123,8 +123,10 @@ impl World {
     }
 
     pub(super) fn event(&mut self, leg: LegId, event: Event) {
-        // No protocol has anybody put through, or says the end of a leg, before or after its time.
-        if matches!(event, Event::Transfer(_)) && !self.laws.talks(leg) {
+        // No protocol lets anybody be put through who does not talk, and no caller answers.
+        let asks = matches!(event, Event::Transfer(_)) && !self.laws.talks(leg);
+        let answers = matches!(event, Event::Answered { .. }) && self.laws.is_inbound(leg);
+        if asks || answers {
             return;
         }
         self.laws.reported(leg, &event);
