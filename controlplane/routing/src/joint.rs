@@ -13,7 +13,7 @@ use strowger_model::TariffId;
 
 const WORD_BITS: usize = u64::BITS as usize;
 const WORDS_MAX: usize = JOINT_DECKS_MAX / WORD_BITS;
-const _: () = assert!(JOINT_DECKS_MAX % WORD_BITS == 0);
+const _: () = assert!(JOINT_DECKS_MAX.is_multiple_of(WORD_BITS));
 // A place fits into a byte.
 const _: () = assert!(JOINT_DECKS_MAX <= 1 << u8::BITS);
 
