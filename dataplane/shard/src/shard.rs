@@ -23,7 +23,7 @@ use strowger_link::{
     COUNTERS, Cause, Challenge, Counters, Edge, Key, LISTENER_COUNTERS, LegId, ListenerCounters,
     Listeners, MS, SECOND, Sound, Sounds, Tick, Transport, Up, UpstreamState,
 };
-use strowger_media::{Datagram, Verdict as MediaVerdict};
+use strowger_media::{Carriage, Datagram, Verdict as MediaVerdict};
 use strowger_port::net::{
     Io, JournalSink, Lane, MediaBurst, MediaPort, PlaneLink, SipDatagram, SipPath,
 };
@@ -746,8 +746,8 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         let units = self.load().units();
         let [pings, signs, kept, unkept] = self.keeper.report();
         let (c, count) = (&self.counts, |n: usize| n as u64);
-        let (socket, away) = (self.io.media_counters(), self.media.relay_mut().carriage());
-        let values = vec![
+        let socket = self.io.media_counters();
+        let mut values = vec![
             c.sip_received,
             c.sip_sent,
             c.sip_malformed,
@@ -803,18 +803,20 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             c.mesh_sent,
             c.mesh_received,
             c.mesh_full,
-            c.media_flooded + away.flooded,
-            socket.limited,
-            u64::from(socket.is_steered),
-            u64::from(self.io.offloads()),
-            away.now,
-            away.given,
-            away.strayed,
-            away.packets,
         ];
+        values.extend(self.media_values());
         debug_assert_eq!(values.len(), COUNTERS.len());
         let frame = Up::Counters(Counters { shard: self.number, at: now, values });
         let _left_out = self.link.leave(Lane::Bulk, &frame.to_bytes());
+    }
+
+    /// What is counted of media beside the packets that came up, in the order of [`COUNTERS`].
+    fn media_values(&self) -> [u64; 8] {
+        let (socket, away) = (self.io.media_counters(), self.media.carriage());
+        let flooded = self.counts.media_flooded + away.flooded;
+        let (steered, relays) = (u64::from(socket.is_steered), u64::from(self.io.offloads()));
+        let Carriage { now, given, strayed, packets, .. } = away;
+        [flooded, socket.limited, steered, relays, now, given, strayed, packets]
     }
 
     /// Strangers that the edge answered, by source; what finds no room is told in a later second.
