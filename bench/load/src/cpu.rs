@@ -2,8 +2,8 @@
 //!
 //! A server is a control group (both versions of the kernel's interface), or, where none can be
 //! made, processes and all that descend from them. Softirq threads of the server's core count to
-//! it: they send for whoever filled the queue. So do threads of the kernel that take what arrives at
-//! the server's end of a cable (`napi/vs-`). With more than a little time stolen by the host a
+//! it: they send for whoever filled the queue. So do threads of the kernel that take what arrives
+//! at the server's end of a cable (`napi/vs-`). With more than a little time stolen by the host a
 //! figure means nothing, so that is told beside it.
 
 use std::collections::BTreeSet;

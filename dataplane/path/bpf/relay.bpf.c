@@ -1,12 +1,12 @@
 // Relays RTP of flows that a shard has given away (tcx, ingress of an interface).
 //
-// A flow is a local address and port, as everywhere. Its entry says from where packets have to come,
-// where they go, and by which port and interface; a packet that is in all what it says is counted,
-// gets its addresses, ports, class and hops, and leaves. Whatever is not certain goes up, to the
-// sockets: another source, payload type, stream or kind, a jump of the sequence numbers, options,
-// extension headers, fragments, aggregates, a tag, a packet that is too long or at its last hop, an
-// entry whose time is over, and all packets when the shard has not shown for ten seconds that it
-// lives. What comes faster than the flow may send is dropped and counted.
+// A flow is a local address and port, as everywhere. Its entry says from where packets have to
+// come, where they go, and by which port and interface; a packet that is in all what it says is
+// counted, gets its addresses, ports, class and hops, and leaves. Whatever is not certain goes up,
+// to the sockets: another source, payload type, stream or kind, a jump of the sequence numbers,
+// options, extension headers, fragments, aggregates, a tag, a packet that is too long or at its
+// last hop, an entry whose time is over, and all packets when the shard has not shown for ten
+// seconds that it lives. What comes faster than the flow may send is dropped and counted.
 //
 // The layouts are those of `port/src/flows.rs`, `port/src/offload.rs` and `path/src/program.rs`.
 
@@ -131,8 +131,8 @@ struct way {
     u64 cost_ns;
 };
 
-// A flow's entry. The shard writes `state`, and all else while its lowest bit is not set; the second
-// bit says which way is in force.
+// A flow's entry. The shard writes `state`, and all else while its lowest bit is not set; the
+// second bit says which way is in force.
 struct entry {
     u64 state;
     u64 packets;
@@ -197,8 +197,9 @@ struct rtp {
     u32 ssrc;
 };
 
-#define V4_BYTES (sizeof(struct ethernet) + sizeof(struct ipv4) + sizeof(struct udp) + sizeof(struct rtp))
-#define V6_BYTES (sizeof(struct ethernet) + sizeof(struct ipv6) + sizeof(struct udp) + sizeof(struct rtp))
+#define WITHIN (sizeof(struct udp) + sizeof(struct rtp))
+#define V4_BYTES (sizeof(struct ethernet) + sizeof(struct ipv4) + WITHIN)
+#define V6_BYTES (sizeof(struct ethernet) + sizeof(struct ipv6) + WITHIN)
 
 // The loader makes the maps and puts them in.
 struct map;
@@ -288,7 +289,9 @@ INLINE int is_of(struct way *way, struct rtp *rtp, void *end, u32 len)
 {
     u8 type = rtp->type & 0x7f;
     // Version 2 and no sources behind the header; types of RTCP are no RTP.
-    if ((rtp->flags & 0xcf) != 0x80 || (rtp->type >= 192 && rtp->type <= 223) || rtp->ssrc != way->ssrc)
+    if ((rtp->flags & 0xcf) != 0x80 || rtp->ssrc != way->ssrc)
+        return 0;
+    if (rtp->type >= 192 && rtp->type <= 223)
         return 0;
     if (rtp->flags & 0x10) {
         u16 *extension = (u16 *)(rtp + 1);

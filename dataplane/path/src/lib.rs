@@ -7,10 +7,11 @@
 //! the flows that a shard gives away, and leaves everything else to the sockets.
 //!
 //! *What lives how long.* [`Steering`] is descriptors: the programs' links to this network's
-//! namespace and to interfaces, the arrays of ports and flows, the sockets. The supervisor opens them and hands them on, as it
-//! does with the sockets of SIP, so they outlive a kill of the dataplane: packets wait in the
-//! sockets until its next life has adopted the calls. When the last process that holds them ends,
-//! the link is gone and ports are as before. After the start nobody needs a right.
+//! namespace and to interfaces, the arrays of ports and flows, the sockets. The supervisor opens
+//! them and hands them on, as it does with the sockets of SIP, so they outlive a kill of the
+//! dataplane: packets wait in the sockets until its next life has adopted the calls. When the last
+//! process that holds them ends, the link is gone and ports are as before. After the start nobody
+//! needs a right.
 //!
 //! *Four traps, and what is done about each.*
 //! 1. A program of this kind takes packets from sockets that others have bound in the range, and
@@ -95,8 +96,8 @@ fn best(config: &Config, tell: &mut impl FnMut(&str)) -> Option<Steering> {
     }
 }
 
-/// The first trap. Who says `lookup` or `tc` knows what else runs here; `auto` leaves a host alone on which
-/// another such program runs.
+/// The first trap. Who says `lookup` or `tc` knows what else runs here; `auto` leaves a host alone
+/// on which another such program runs.
 fn may_begin(config: &Config, wanted: Backend) -> Result<(), Refusal> {
     let media = &config.media;
     let range = (media.port_min, media.port_max);

@@ -35,8 +35,8 @@ fn interfaces(names: &[String]) -> Result<Vec<Interface>, Refusal> {
 }
 
 impl Relaying {
-    /// Makes the array, no flow away, and has the program run at the interfaces. It reads the arrays
-    /// of addresses and of ports as well.
+    /// Makes the array, no flow away, and has the program run at the interfaces. It reads the
+    /// arrays of addresses and of ports as well.
     pub(crate) fn open(
         names: &[String],
         space: FlowSpace,

@@ -1,5 +1,6 @@
-//! The program that relays, between three hosts with real sockets: what goes on in the kernel is what
-//! we send by ourselves, what is not certain comes up, and it outlives us no longer than it may.
+//! The program that relays, between three hosts with real sockets: what goes on in the kernel is
+//! what we send by ourselves, what is not certain comes up, and it outlives us no longer than it
+//! may.
 //!
 //! Each test runs itself again below `unshare --net`, as root; without root it is skipped.
 

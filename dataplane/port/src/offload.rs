@@ -7,25 +7,28 @@
 //!
 //! | words | what | written by |
 //! |--:|---|---|
-//! | 0 | state: bit 0 = it is away; the rest is how often it was given away, bit 1 the way in force | shard |
+//! | 0 | state: bit 0 = away; the rest counts how often, bit 1 is the way in force | shard |
 //! | 1-3 | packets, octets, time of the last one | program, while it is away |
 //! | 4 | when the last packet would have come at the highest rate | program |
-//! | 5-7 | packets and cycles of the run; highest number, payload type, transit; jitter and its highest | program |
+//! | 5 | packets and cycles of the run | program |
+//! | 6 | its highest number, its payload type, its transit | program |
+//! | 7 | jitter, and its highest | program |
 //! | 8 | packets that were too many | program |
 //! | 9-10 | first number of the run, packets lost before it; time of the first packet | shard |
 //! | 11 | when it was taken back last | shard |
 //! | 16-31, 32-47 | two ways: see [`Offload`] and [`Hop`] | shard |
 //!
-//! *No half entry is ever seen.* A way is written while the entry is not away, and in the place that
-//! was not in force before; then the state tells of it, by one store behind all others. The program
-//! reads the state once and finds the way by its number. An entry that was taken back rests for
-//! [`REST_NS`] before it may be given again, by which time no run of the program that began before
-//! is under way. What a run that began before the taking back still counts may be missed: a packet.
+//! *No half entry is ever seen.* A way is written while the entry is not away, and in the place
+//! that was not in force before; then the state tells of it, by one store behind all others. The
+//! program reads the state once and finds the way by its number. An entry that was taken back rests
+//! for [`REST_NS`] before it may be given again, by which time no run of the program that began
+//! before is under way. What a run that began before the taking back still counts may be missed: a
+//! packet.
 //!
 //! *What ends a flow that nobody takes back.* Each way has a time at which it is over, which the
-//! shard moves on while it looks after the flow, and the program takes no packet of a shard that has
-//! not shown for ten seconds that it lives ([`crate::flows::Flows::stamp`]). Packets then go up to
-//! the sockets, as they do for an entry that is not away.
+//! shard moves on while it looks after the flow, and the program takes no packet of a shard that
+//! has not shown for ten seconds that it lives ([`crate::flows::Flows::stamp`]). Packets then go up
+//! to the sockets, as they do for an entry that is not away.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -187,8 +190,8 @@ impl Offloads {
         tally_of(entry, ssrc)
     }
 
-    /// Lets a flow that is away go on until a later time, by the same hop; `false` = it is not away,
-    /// or leaves by another one.
+    /// Lets a flow that is away go on until a later time, by the same hop; `false` = it is not
+    /// away, or leaves by another one.
     pub fn extend(&self, port: MediaPort, hop: &Hop, until: Tick) -> bool {
         let Some((entry, state)) = self.away(port) else { return false };
         let Some((way, _)) = way_of(entry, state) else { return false };

@@ -38,7 +38,8 @@ use strowger_link::{
 };
 use strowger_media::ports::{LocalPort, PortPair, PortSpace, Ports};
 use strowger_media::{
-    Carried, Endpoint, MediaEvent, PairId, PairSpec, Peer, Relay, RelayConfig, Side, Silence,
+    Carriage, Carried, Endpoint, MediaEvent, PairId, PairSpec, Peer, Relay, RelayConfig, Side,
+    Silence,
 };
 use strowger_port::net::{Io, MediaPort};
 use strowger_sdp::limits::MEDIA_MAX;
@@ -208,6 +209,11 @@ impl MediaDesk {
     /// The relay, for bursts.
     pub(crate) fn relay_mut(&mut self) -> &mut Relay {
         &mut self.relay
+    }
+
+    /// What was relayed away from here.
+    pub(crate) const fn carriage(&self) -> Carriage {
+        self.relay.carriage()
     }
 
     /// The numbering of local ports.

@@ -23,7 +23,7 @@ use strowger_link::{
     COUNTERS, Cause, Challenge, Counters, Edge, Key, LISTENER_COUNTERS, LegId, ListenerCounters,
     Listeners, MS, SECOND, SOUNDS_MAX, Sound, Sounds, Tick, Transport, Up, UpstreamState,
 };
-use strowger_media::{Datagram, Verdict as MediaVerdict};
+use strowger_media::{Carriage, Datagram, Verdict as MediaVerdict};
 use strowger_port::net::{
     Io, JournalSink, Lane, MediaBurst, MediaPort, PlaneLink, SipDatagram, SipPath,
 };
@@ -789,36 +789,13 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         }
     }
 
-    /// What the ways of packets count, as [`COUNTERS`] ends.
-    fn report_ways(&mut self) -> [u64; 15] {
-        let (socket, away) = (self.io.media_counters(), self.media.relay_mut().carriage());
-        let c = &self.counts;
-        [
-            socket.limited,
-            u64::from(socket.is_steered),
-            socket.fragmented,
-            u64::from(socket.is_ring),
-            socket.rearmed,
-            socket.silent,
-            c.media_octets,
-            c.sip_octets,
-            c.timed_ns / US,
-            c.timed_media_ns / US,
-            u64::from(self.io.offloads()),
-            away.now,
-            away.given,
-            away.strayed,
-            away.packets,
-        ]
-    }
-
     /// Counters for the control plane; a report that finds no room is left out.
     fn report(&mut self, now: Tick) {
         let (shedding, delay_us) = self.front.report();
         let units = self.load().units();
         let [pings, signs, kept, unkept] = self.keeper.report();
         let (c, count) = (&self.counts, |n: usize| n as u64);
-        let (socket, away) = (self.io.media_counters(), self.media.relay_mut().carriage());
+        let socket = self.io.media_counters();
         let mut values = vec![
             c.sip_received,
             c.sip_sent,
@@ -875,12 +852,35 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             c.mesh_sent,
             c.mesh_received,
             c.mesh_full,
-            c.media_flooded + away.flooded,
         ];
-        values.extend(self.report_ways());
+        values.extend(self.media_values());
         debug_assert_eq!(values.len(), COUNTERS.len());
         let frame = Up::Counters(Counters { shard: self.number, at: now, values });
         let _left_out = self.link.leave(Lane::Bulk, &frame.to_bytes());
+    }
+
+    /// What is counted of media beside the packets that came up, in the order of [`COUNTERS`].
+    fn media_values(&self) -> [u64; 16] {
+        let (socket, away) = (self.io.media_counters(), self.media.carriage());
+        let c = &self.counts;
+        [
+            c.media_flooded + away.flooded,
+            socket.limited,
+            u64::from(socket.is_steered),
+            socket.fragmented,
+            u64::from(socket.is_ring),
+            socket.rearmed,
+            socket.silent,
+            c.media_octets,
+            c.sip_octets,
+            c.timed_ns / US,
+            c.timed_media_ns / US,
+            u64::from(self.io.offloads()),
+            away.now,
+            away.given,
+            away.strayed,
+            away.packets,
+        ]
     }
 
     /// Strangers that the edge answered, by source; what finds no room is told in a later second.

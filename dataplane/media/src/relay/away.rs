@@ -205,8 +205,8 @@ impl Relay {
         }
     }
 
-    /// Whether a packet that arrived at a port whose flow is away may be one of the flow: then it has
-    /// to come back. Another source may be it once the one that is known has fallen silent.
+    /// Whether a packet that arrived at a port whose flow is away may be one of the flow: then it
+    /// has to come back. Another source may be it once the one that is known has fallen silent.
     #[must_use]
     pub fn is_stray(&self, at: LocalPort, (from, octets): (SocketAddr, &[u8]), now: Tick) -> bool {
         let of_flow = self.flow(at).is_some_and(|flow| {

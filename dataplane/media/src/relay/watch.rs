@@ -69,8 +69,8 @@ impl Relay {
         self.wheel.next()
     }
 
-    /// Looks at the sides whose time has come. Events beyond [`crate::limits::EVENTS_MAX`] wait for the next
-    /// call, which is due at once.
+    /// Looks at the sides whose time has come. Events beyond [`crate::limits::EVENTS_MAX`] wait for
+    /// the next call, which is due at once.
     pub fn handle_timeout(&mut self, now: Tick) {
         self.handle_timeout_beside(now, |_| None);
     }

@@ -45,7 +45,8 @@ impl Away {
         Ok(Away { shard, of, netlink: Netlink::open()?, routes: BTreeMap::new() })
     }
 
-    /// Gives a flow away; `dscp` is the class of what leaves by `local`, the address of its way out.
+    /// Gives a flow away; `dscp` is the class of what leaves by `local`, the address of its way
+    /// out.
     pub(super) fn give(
         &mut self,
         port: MediaPort,

@@ -2,8 +2,8 @@
 //! taken back when something is signalled, when a packet of theirs comes up, or when their way has
 //! changed. Some pairs at each beat of the shard, each once in a round, as with how calls sound.
 //!
-//! Who gives a flow away remembers it in the relay; where it is stands in the kernel's array, so the
-//! next life of the process finds it there and goes on with it ([`MediaDesk::take_up_away`]).
+//! Who gives a flow away remembers it in the relay; where it is stands in the kernel's array, so
+//! the next life of the process finds it there and goes on with it ([`MediaDesk::take_up_away`]).
 
 use super::{Desk, MediaDesk};
 use std::net::SocketAddr;
@@ -118,8 +118,8 @@ impl<I: Io> Desk<'_, I> {
     }
 }
 
-/// A packet has arrived at a port whose flow is away. What was carried meanwhile is known before the
-/// packet is looked at; one of the flow brings it back.
+/// A packet has arrived at a port whose flow is away. What was carried meanwhile is known before
+/// the packet is looked at; one of the flow brings it back.
 pub(crate) fn come_up<I: Io>(
     io: &mut I,
     relay: &mut Relay,
