@@ -207,7 +207,9 @@ impl Association {
                 Output::CloseNotify => {
                     done.fault.get_or_insert(Fault::Closed);
                 }
-                // What is sent beside media is nobody's here, and what is new in the protocol too.
+                // What finds no room is lost; what is sent beside media is nobody's here.
+                Output::Packet(_) | Output::ApplicationData(_) => {}
+                // What is new in the protocol, too.
                 _ => {}
             }
         }

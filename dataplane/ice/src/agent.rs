@@ -116,10 +116,10 @@ impl Agent {
         }
         let is_conflict = request.attribute(kind::ICE_CONTROLLED).is_some();
         let nominates = request.attribute(kind::USE_CANDIDATE).is_some();
-        let code = match () {
-            () if unknown_len > 0 => Some(UNKNOWN_ATTRIBUTE),
-            () if is_conflict => Some(ROLE_CONFLICT),
-            () => None,
+        let code = match (unknown_len > 0, is_conflict) {
+            (true, _) => Some(UNKNOWN_ATTRIBUTE),
+            (false, true) => Some(ROLE_CONFLICT),
+            (false, false) => None,
         };
         let answer = if code.is_some() { kind::BINDING_ERROR } else { kind::BINDING_SUCCESS };
         let mut reply = Reply::begin(room, answer, transaction);

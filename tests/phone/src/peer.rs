@@ -151,7 +151,7 @@ impl Peer {
                 }
                 self.drain();
             }
-            _ => {}
+            Some(_) | None => {}
         }
     }
 
@@ -218,6 +218,10 @@ impl Peer {
                 Output::KeyingMaterial(keys, _) if self.is_proven => {
                     self.vault = vault(&keys, self.is_active == Some(true));
                 }
+                Output::KeyingMaterial(..)
+                | Output::Connected
+                | Output::ApplicationData(_)
+                | Output::CloseNotify => {}
                 _ => {}
             }
         }

@@ -340,3 +340,23 @@ fn contacts(way: &Way) -> Vec<HeaderField> {
     }
     fields
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Who is called by WebSocket is offered keys by DTLS, unless it is set to be offered nothing,
+    /// or what the other side has.
+    #[test]
+    fn browsers_are_known_by_their_transport() {
+        use Srtp::{Accept, Dtls, EndToEnd, Off, Offer, Pass, Require};
+        let set = [Off, Pass, Accept, Offer, Require, EndToEnd, Dtls];
+        for transport in [Transport::Ws, Transport::Wss] {
+            let told = set.map(|srtp| srtp_by(transport, srtp));
+            assert_eq!(told, [Off, Pass, Dtls, Dtls, Dtls, EndToEnd, Dtls], "{transport:?}");
+        }
+        for transport in [Transport::Udp, Transport::Tcp, Transport::Tls] {
+            assert_eq!(set.map(|srtp| srtp_by(transport, srtp)), set, "{transport:?}");
+        }
+    }
+}

@@ -43,8 +43,10 @@ impl Relay {
         let is_opaque = flow.format == Format::Opaque;
         flow.entry = if is_opaque { Entry::Media } else { entry };
         flow.is_guarded = !is_opaque && (has_keys || entry != Entry::Media);
+        if !is_checked || is_opaque {
+            return;
+        }
         match chosen {
-            _ if !is_checked || is_opaque => {}
             Some(at) => flow.remote.choose(at),
             None => flow.remote = Remote::new(None, None, true),
         }

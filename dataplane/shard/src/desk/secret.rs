@@ -192,7 +192,8 @@ impl Secret {
                     dtls.hear(*shown);
                 }
             }
-            says => {
+            says
+            @ (Says::Other | Says::Plain | Says::Beside(_) | Says::Only(_) | Says::Unknown) => {
                 self.theirs = says.key();
                 if let Some(dtls) = &mut self.dtls {
                     dtls.shown = None;
@@ -583,11 +584,11 @@ impl MediaDesk {
             }
             let keys = secret.keys();
             self.relay.guard((ports.rtp, ports.rtcp), keys.as_ref());
+            let had_keys = self.guarded.contains_key(&ports.rtp);
             match &keys {
-                _ if is_dtls => secret.ours.clear(),
-                Some(keys) => secret.ours.retain(|ours| *ours == keys.ours),
-                None if self.guarded.contains_key(&ports.rtp) => secret.ours.clear(),
-                None => {}
+                Some(keys) if !is_dtls => secret.ours.retain(|ours| *ours == keys.ours),
+                None if !is_dtls && !had_keys => {}
+                Some(_) | None => secret.ours.clear(),
             }
             for port in [ports.rtp, ports.rtcp] {
                 match keys.is_some() || is_dtls {

@@ -229,13 +229,14 @@ fn srtp_is_that_of_each_side() {
         (SrtpUse::Offer, Srtp::Offer),
         (SrtpUse::Require, Srtp::Require),
         (SrtpUse::EndToEnd, Srtp::EndToEnd),
+        (SrtpUse::Dtls, Srtp::Dtls),
     ] {
         let mut all = all.clone();
         all.trunks[0].egress.as_mut().unwrap().dialog.srtp = Some(used);
         let go = Switch::new(all).go("1001 dials 4420");
         let media = go.stages[0].branches[0].media;
         assert_eq!((go.media.srtp, media.srtp), (Srtp::Pass, told));
-        let needs_us = matches!(used, SrtpUse::Offer | SrtpUse::Require);
+        let needs_us = matches!(used, SrtpUse::Offer | SrtpUse::Require | SrtpUse::Dtls);
         let mode = if needs_us { MediaMode::Relay } else { MediaMode::Direct };
         assert_eq!(media.mode, mode, "{used:?}");
     }
