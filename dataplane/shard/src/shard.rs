@@ -23,7 +23,7 @@ use strowger_link::{
     COUNTERS, Cause, Challenge, Counters, Edge, Key, LISTENER_COUNTERS, LegId, ListenerCounters,
     Listeners, MS, SECOND, SOUNDS_MAX, Sound, Sounds, Tick, Transport, Up, UpstreamState,
 };
-use strowger_media::{Carriage, Datagram, Verdict as MediaVerdict};
+use strowger_media::{Datagram, Verdict as MediaVerdict};
 use strowger_port::net::{
     Io, JournalSink, Lane, MediaBurst, MediaPort, PlaneLink, SipDatagram, SipPath,
 };
