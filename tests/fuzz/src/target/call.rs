@@ -1,6 +1,6 @@
-//! All calls of a shard under a script of what parties say, decisions, verbs, time and deaths of the
-//! process. Whatever order they come in: nothing panics or grows, a leg hears nothing that is wrong
-//! in its state, a call leaves one record, and when all have hung up nothing is left of any.
+//! All calls of a shard under a script of what parties say, decisions, verbs, time and deaths of
+//! the process. Whatever order they come in: nothing panics or grows, a leg hears nothing that is
+//! wrong in its state, a call leaves one record, and when all have hung up nothing is left of any.
 //!
 //! An input is steps of four bytes: what happens, to whom, and two of detail. Parties may say what
 //! none could; only legs that exist say anything.

@@ -34,7 +34,7 @@ const CASES: &[Case] = &[
         "3", "1"),
     ("call.retry_after_ms", "7000", 1, retry_after, "0", "7"),
     ("call.trunk_programs", "Acme SBC, x", 1, |r| say(r, "trunk 8 dials 442071002"),
-        "ring 10.0.0.2:5060; account 1 pays 0.01", "403 Denied cause 21"),
+        "ring 10.0.0.2:5060; account 1 pays 0.01", "403 Denied cause 21, no record"),
     ("call.local_numbers", "false", 1, |r| say(r, "1001 dials 442071002"),
         "ring 10.0.0.2:5060; account 1 pays 0",
         "442071002 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.01"),
