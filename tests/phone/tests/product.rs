@@ -141,8 +141,9 @@ mod tls_call;
 mod torture;
 #[path = "product/transfer.rs"]
 mod transfer;
-#[path = "product/usage.rs"]
+#[path = "product/uring.rs"]
 mod uring;
+#[path = "product/usage.rs"]
 mod usage;
 #[path = "product/who.rs"]
 mod who;
