@@ -103,6 +103,11 @@ impl Ours {
         None
     }
 
+    /// Lets so much time pass, in which nothing comes up.
+    fn rest(&mut self, ms: u64) {
+        assert_eq!(self.next(ms), None);
+    }
+
     /// Relays one packet by ourselves, as the floor does.
     fn relay(&mut self, out: MediaPort, to: SocketAddr) {
         assert!(self.next(LONG_MS).is_some(), "nothing came up");
@@ -128,7 +133,7 @@ impl Ours {
     fn give_fresh(&mut self, family: usize, highest: u16) {
         let tally = Tally { ssrc: SSRC, highest, ..Tally::default() };
         // An entry rests for a moment.
-        std::thread::sleep(std::time::Duration::from_millis(2));
+        self.rest(2);
         assert!(self.give(family, BOB[family].parse().unwrap(), &tally));
     }
 
@@ -199,7 +204,7 @@ fn the_kernel_relays_as_we_do() {
     assert_eq!(ours.io.given(PORTS[0][0]).unwrap(), offload);
     // No way goes on by loopback, nor by an interface that is not named.
     ours.take_back(0);
-    std::thread::sleep(std::time::Duration::from_millis(2));
+    ours.rest(2);
     ours.io.sample();
     for to in ["127.0.0.1:9", "10.99.0.1:9"] {
         let offload = Offload { to: to.parse().unwrap(), ..offload };
@@ -367,7 +372,7 @@ fn what_nobody_looks_after_is_over() {
     assert!(ours.io.look_after(port));
     let tally = ours.take_back(0).unwrap();
     let offloading = of_shard.offloading.unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(2));
+    ours.rest(2);
     let now = clock::monotonic();
     let offload = Offload {
         from: ada.1,
@@ -387,7 +392,7 @@ fn what_nobody_looks_after_is_over() {
     let until = now.plus_ns(300 * MS);
     assert!(offloading.offloads.give((port, 0), (&offload, &hop), &tally, (until, now)));
     assert!(goes_on(&mut a, &mut ours, 4));
-    std::thread::sleep(std::time::Duration::from_millis(350));
+    ours.rest(350);
     assert!(!goes_on(&mut a, &mut ours, 5), "its time is over");
     assert!(offloading.offloads.extend(port, &hop, clock::monotonic().plus_ns(60 * SECOND)));
     // 50 a second, and as many at once: the others are dropped, and counted.

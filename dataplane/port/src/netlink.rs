@@ -258,7 +258,7 @@ mod tests {
         let interface = attribute(ROUTE_INTERFACE, &7u32.to_ne_bytes());
         let read = |more: &[Vec<u8>]| read_route((NEW_ROUTE, &route(more)));
         let direct = Route { interface: 7, gateway: None };
-        assert_eq!(read(&[interface.clone()]), Some(direct));
+        assert_eq!(read(std::slice::from_ref(&interface)), Some(direct));
         let by = attribute(ROUTE_GATEWAY, &[192, 0, 2, 1]);
         let gateway = Some("192.0.2.1".parse().unwrap());
         assert_eq!(read(&[by.clone(), interface.clone()]), Some(Route { gateway, ..direct }));

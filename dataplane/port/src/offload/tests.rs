@@ -221,7 +221,7 @@ fn no_half_entry_is_ever_seen() {
         match draw(3) {
             0 => {
                 let state = load(entry, STATE).unwrap();
-                let next = (state | AWAY) + AWAY | AWAY;
+                let next = ((state | AWAY) + AWAY) | AWAY;
                 if state & AWAY == 0 {
                     whole.insert(next, seed);
                 }
