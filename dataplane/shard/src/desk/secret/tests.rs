@@ -529,7 +529,7 @@ fn a_browser_goes_on_in_another_life() {
     room.truncate(len);
     let browser: SocketAddr = "203.0.113.77:50000".parse().unwrap();
     let ports = media.legs[&CALLER].lines[0].ports.unwrap();
-    let mut hear = |media: &mut MediaDesk, data: &[u8]| {
+    let hear = |media: &mut MediaDesk, data: &[u8]| {
         let mut room = [data, &[0; 200]].concat();
         let mut one = [Datagram::in_room(ports.rtp, browser, &mut room, data.len())];
         media.relay_mut().handle_burst(&mut one, Tick(1));
