@@ -13,8 +13,8 @@ use strowger_port::pin;
 /// gives the decider, or a shard of a host with one core, nine times as much.
 const PATIENCE: i32 = 10;
 
-/// How long the decider runs at a time where somebody else wants its core, nanoseconds: so short that
-/// it has the core as soon as it is asked, whatever is being written to disk.
+/// How long the decider runs at a time where somebody else wants its core, nanoseconds: so short
+/// that it has the core as soon as it is asked, whatever is being written to disk.
 const SLICE_NS: u64 = 200_000;
 
 type Work = Box<dyn FnOnce() + Send>;

@@ -186,7 +186,10 @@ mod tests {
         fn all_decks_together_say_what_each_says_by_itself(
             // Of few tariffs many decks, so that they are replaced; and of so many that not all
             // have a place.
-            few in prop::collection::vec((0i64..5, prop::collection::vec("[0-2]{0,4}", 0..9)), 1..20),
+            few in prop::collection::vec(
+                (0i64..5, prop::collection::vec("[0-2]{0,4}", 0..9)),
+                1..20,
+            ),
             count in prop_oneof![0i64..200, Just(JOINT_DECKS_MAX as i64 + 3)],
             gone in 0i64..5,
             numbers in prop::collection::vec("[0-2]{0,6}", 1..9),

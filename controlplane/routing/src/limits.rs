@@ -6,8 +6,8 @@ use strowger_model::NUMBER_MAX;
 pub const CHAIN_MAX: usize = NUMBER_MAX + 1;
 /// Most prefixes in the dictionary; ids are `u32` and one value means none.
 pub const PREFIXES_MAX: usize = 1 << 28;
-/// Most decks of suppliers that are looked up together, a multiple of 64; those beyond are looked up
-/// one by one.
+/// Most decks of suppliers that are looked up together, a multiple of 64; those beyond are looked
+/// up one by one.
 pub const JOINT_DECKS_MAX: usize = 256;
 /// Entries a page of a [`crate::PageMap`] holds before it is split.
 pub const PAGE_MAX: usize = 64;

@@ -1,5 +1,5 @@
-//! Which places of trunks are probed with OPTIONS, and how often (spec FAIL-01: failover that needs no
-//! call to fail).
+//! Which places of trunks are probed with OPTIONS, and how often (spec FAIL-01: failover that needs
+//! no call to fail).
 
 use crate::location::wire_transport;
 use crate::world::World;

@@ -70,9 +70,10 @@ pub fn nice_level() -> io::Result<i32> {
 }
 
 /// Has the calling thread run for so long at a time, in nanoseconds, where others want its
-/// processor too. The shorter the time, the sooner a thread gets the processor that wakes up, and it
-/// gets as much of it altogether as before. For Linux from 6.12 on, of threads without a priority
-/// of real time; others take it and change nothing. The kernel keeps it within 0.1 to 100 ms.
+/// processor too. The shorter the time, the sooner a thread gets the processor that wakes up, and
+/// it gets as much of it altogether as before. For Linux from 6.12 on, of threads without a
+/// priority of real time; others take it and change nothing. The kernel keeps it within 0.1 to 100
+/// ms.
 ///
 /// # Errors
 /// The system's.

@@ -40,8 +40,8 @@ use strowger_tuning::{Backend, Config, Listener as Place, Sip, Transport as Spok
 const T4_MS: u32 = 5_000;
 /// How often the main thread looks whether the shard's thread has ended its calls.
 const LOOK_MS: u32 = 50;
-/// How long a shard runs at a time where somebody else wants its core, nanoseconds: so short that it
-/// has the core as soon as a packet wakes it, whoever shakes hands or decides there.
+/// How long a shard runs at a time where somebody else wants its core, nanoseconds: so short that
+/// it has the core as soon as a packet wakes it, whoever shakes hands or decides there.
 const SLICE_NS: u64 = 200_000;
 /// How long calls may take to end after SIGTERM, milliseconds.
 const END_MS_MAX: u64 = 3_000;

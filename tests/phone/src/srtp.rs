@@ -1,6 +1,6 @@
 //! SRTP with keys in descriptions (RFC 3711, RFC 4568), by one suite: AES_CM_128_HMAC_SHA1_80; and
-//! by keys of DTLS, which may be of AES-GCM as well. Own code upon the primitives, so that a mistake
-//! of the product is not repeated here.
+//! by keys of DTLS, which may be of AES-GCM as well. Own code upon the primitives, so that a
+//! mistake of the product is not repeated here.
 
 mod gcm;
 

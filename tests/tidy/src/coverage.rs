@@ -20,8 +20,9 @@ pub const TABLES: [(&str, &str); 4] = [
     ("client", "sip-client-service.md"),
 ];
 /// Where tests stand that see the product from outside.
-const OUTSIDE: [&str; 6] = [
+const OUTSIDE: [&str; 7] = [
     "tests/phone/",
+    "tests/browser/",
     "tests/sipp/",
     "tests/sim/",
     "controlplane/api/tests/",

@@ -217,6 +217,18 @@ fn other_place(name: &str) -> Value {
     }
 }
 
+/// Where calls come from and go to.
+fn other_ends(name: &str, old: &Value) -> Value {
+    match name {
+        "sources" => json!([{"network": "198.51.102.7/32", "port": 5080}]),
+        "hosts" => json!(["peer.example.com:5070"]),
+        _ if old.to_string().contains("trunk") || old == &json!([]) => {
+            json!([{"trunk": "3", "priority": 100, "weight": 0}])
+        }
+        _ => json!(["sip.example.com", "[2001:db8::9]:5060"]),
+    }
+}
+
 /// A good value that is not `old`.
 fn other(document: &Value, schema: &Value, name: &str, old: &Value) -> Value {
     let schema = resolved(document, schema);
@@ -229,12 +241,7 @@ fn other(document: &Value, schema: &Value, name: &str, old: &Value) -> Value {
         "domains" => return json!(["sip.other.example"]),
         "numbers" => return json!(["4978", "4979"]),
         "network" | "address" | "attributes" => return other_place(name),
-        "sources" => return json!([{"network": "198.51.102.7/32", "port": 5080}]),
-        "hosts" => return json!(["peer.example.com:5070"]),
-        "targets" if old.to_string().contains("trunk") || old == &json!([]) => {
-            return json!([{"trunk": "3", "priority": 100, "weight": 0}]);
-        }
-        "targets" => return json!(["sip.example.com", "[2001:db8::9]:5060"]),
+        "sources" | "hosts" | "targets" => return other_ends(name, old),
         "members" => return json!([{"number": "4421"}]),
         "users" => return json!(["4930", "alice"]),
         "codecs" => return json!(["G729", "PCMA"]),
@@ -274,7 +281,7 @@ fn other(document: &Value, schema: &Value, name: &str, old: &Value) -> Value {
         "length_min" | "length_max" => return json!(if name == "length_min" { 2 } else { 20 }),
         "credentials" => return json!({"username": "pbx", "digest": "md5-only"}),
         "account" | "agent" | "organization" | "tariff" | "subscriber" | "trunk" | "ring_group"
-        | "parent" | "listener" | "did" => {
+        | "parent" | "listener" | "did" | "payer" => {
             return Value::Null;
         }
         _ => {}

@@ -265,7 +265,7 @@ fn free_time_is_bought_once() {
         members.to_string()
     };
     let none = server.pay(target, "m", &sent(json!({"seconds": null})));
-    assert_eq!((none.status, none.field().as_str()), (400, "seconds"));
+    assert_eq!((none.status, none.field().as_str()), (422, "seconds"));
     let both = server.pay(target, "m", &sent(json!({"credit": "5"})));
     assert_eq!((both.status, both.field().as_str()), (422, "credit"));
     let wrong = server.pay(target, "m", &sent(json!({"seconds": null, "credit": "0"})));

@@ -1,4 +1,5 @@
-//! What a trunk comes before others for (spec 19.3, keys 4, 9, 10, 20, 21), and its free lines (35).
+//! What a trunk comes before others for (spec 19.3, keys 4, 9, 10, 20, 21), and its free lines
+//! (35).
 //!
 //! The source compares one field, the absolute priority of a gateway, at keys 4, 5 and 9, with
 //! those of SIM cards between them: without cards that is one comparison.

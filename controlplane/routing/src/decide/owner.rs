@@ -1,5 +1,5 @@
-//! Numbers of ours whose owner pays for the calls to them, and their callers nothing (spec C-BIL-13,
-//! DID-TOLLFREE-01).
+//! Numbers of ours whose owner pays for the calls to them, and their callers nothing (spec
+//! C-BIL-13, DID-TOLLFREE-01).
 
 use super::called::Called;
 use super::plan::Costs;

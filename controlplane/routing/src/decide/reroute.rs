@@ -1,5 +1,5 @@
-//! Rerouting after the answer (spec FAIL-04, `rerouteconnected`): a trunk that had answered is gone,
-//! and its caller is put through to another one.
+//! Rerouting after the answer (spec FAIL-04, `rerouteconnected`): a trunk that had answered is
+//! gone, and its caller is put through to another one.
 //!
 //! The call is decided by all steps again, for the caller that its settlement names and without the
 //! trunks that had it. It is a call of its own: it has its own price, hold and record. Limits of

@@ -494,8 +494,8 @@ pub(crate) fn identify<'a>(
     }
 }
 
-/// Whether a program that calls itself `said` is meant by `name`: the whole name when that is short,
-/// else a part of it.
+/// Whether a program that calls itself `said` is meant by `name`: the whole name when that is
+/// short, else a part of it.
 fn is_program(name: &str, said: &str) -> bool {
     let (name, said) = (name.to_ascii_lowercase(), said.to_ascii_lowercase());
     if name.len() < WHOLE_BELOW { name == said } else { said.contains(&name) }

@@ -1,5 +1,5 @@
-//! Lines of trunks that calls have at this moment, for the order that asks for free ones (spec 19.3,
-//! key 35).
+//! Lines of trunks that calls have at this moment, for the order that asks for free ones (spec
+//! 19.3, key 35).
 //!
 //! A call counts at the trunk that it was sent to first, from its answer on at the one that
 //! answered. The limits themselves are gauges of the dataplane; this is a view of them.

@@ -620,8 +620,8 @@ impl Call {
         }
     }
 
-    /// Whether something stands beside what `leg` says, which nobody else rings with: a network tells
-    /// by it how the call goes on, whatever the status.
+    /// Whether something stands beside what `leg` says, which nobody else rings with: a network
+    /// tells by it how the call goes on, whatever the status.
     fn says_more(&self, leg: u8) -> bool {
         self.beside.is_some()
             && self.legs.iter().filter(|leg| leg.trying().is_some()).count() == 1

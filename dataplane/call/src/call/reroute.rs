@@ -2,10 +2,10 @@
 //! caller is put through to somebody else.
 //!
 //! It is a transfer that nobody asked for: another call, with its own ask, plan, money and record,
-//! joined to this one by mesh legs. The record of this call ends with the trunk that was left. While
-//! the other call is decided and rings, the caller hears nothing; when it comes to nothing the
-//! caller is hung up with its cause. Bounds: [`REROUTES_MAX`] trunks a caller, and the longest chain
-//! of calls.
+//! joined to this one by mesh legs. The record of this call ends with the trunk that was left.
+//! While the other call is decided and rings, the caller hears nothing; when it comes to nothing
+//! the caller is hung up with its cause. Bounds: [`REROUTES_MAX`] trunks a caller, and the longest
+//! chain of calls.
 //!
 //! Not rerouted is a call without a plan that says so, one that anybody transferred or picked up,
 //! one with an exchange of descriptions under way, and one that another process took up.

@@ -5,7 +5,7 @@ use super::{Joint, LegMedia, Line};
 #[test]
 fn sizes_are_known() {
     let known = [
-        ("a leg's media", size_of::<LegMedia>(), 336),
+        ("a leg's media", size_of::<LegMedia>(), 152),
         ("a media line", size_of::<Line>(), 176),
         ("a joined pair", size_of::<Joint>(), 18),
     ];

@@ -1,5 +1,5 @@
-//! Numbers whose owner pays for the calls to them; which number a phone is told was called, and which
-//! of several a carrier is shown.
+//! Numbers whose owner pays for the calls to them; which number a phone is told was called, and
+//! which of several a carrier is shown.
 
 use std::collections::BTreeSet;
 

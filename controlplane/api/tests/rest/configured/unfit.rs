@@ -72,7 +72,7 @@ fn subjects() -> Vec<Unfit> {
         ("subscribers", json!({"barring": {"blocked": ["x"]}}), 400, "barring.blocked[0]"),
         ("subscribers", json!({"colour": "red"}), 400, "colour"),
         ("price-rules", json!({"trunks": ["x"]}), 400, "trunks[0]"),
-        ("price-rules", json!({"trunks": ["999"]}), 422, "trunks"),
+        ("price-rules", json!({"trunks": ["999"]}), 422, "trunks[0]"),
         ("price-rules", json!({"tech_prefixes": ["x"]}), 400, "tech_prefixes[0]"),
         ("price-rules", json!({"tech_prefixes": ["9", "9"]}), 400, "tech_prefixes"),
     ]

@@ -1,5 +1,5 @@
-//! A call that was answered and goes elsewhere: decided again for its caller, without the trunks that
-//! had it.
+//! A call that was answered and goes elsewhere: decided again for its caller, without the trunks
+//! that had it.
 
 use super::switch::{Switch, WALL, rows, words};
 use super::*;

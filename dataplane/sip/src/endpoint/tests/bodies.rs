@@ -129,7 +129,9 @@ fn what_stands_beside_a_word_of_the_peer_is_told_where_it_is_taken() {
     // Where nothing is set nothing is told, and an answer counts whatever stands beside it.
     up(
         "",
-        "peer> BYE fromtag=b cseq=1 callid=OURS beside=text/xml\npeer< 200 BYE\ncall< Ended 0/16 party",
+        "peer> BYE fromtag=b cseq=1 callid=OURS beside=text/xml
+        peer< 200 BYE
+        call< Ended 0/16 party",
     );
     check(
         "call> Invite
