@@ -5,8 +5,9 @@
 //! standard output is JSON. `users` prints what a server must know of the users, `summary` compares
 //! rounds of two sides; `tls-idle` and `tls-handshakes` are connections by TLS, see [`tls`].
 //! It shares no parser, transaction or timer with the product: only
-//! `strowger-port`, which moves bytes, and `strowger-srtp`, which seals them. Rates are offered by the clock and times told from when a
-//! message was *meant* to leave (`--rate`), or so much is kept under way (`--window`).
+//! `strowger-port`, which moves bytes, and `strowger-srtp`, which seals them. Rates are offered by
+//! the clock and times told from when a message was *meant* to leave (`--rate`), or so much is kept
+//! under way (`--window`).
 //!
 //! What it never does: judge. Whoever runs it compares. Where to start: [`run::Load`].
 

@@ -1,8 +1,9 @@
 //! The way that media's packets take into the process: which sockets there are, and who chooses.
 //!
 //! `media.backend` says it. With `sockets` and `uring` each media port has a socket of its own and
-//! this crate does nothing. With `lookup` a program of the kernel (`bpf/steer.bpf.c`) hands the packets of all
-//! open ports to one socket of each shard and family, and raw sockets send from any port.
+//! this crate does nothing. With `lookup` a program of the kernel (`bpf/steer.bpf.c`) hands the
+//! packets of all open ports to one socket of each shard and family, and raw sockets send from any
+//! port.
 //!
 //! *What lives how long.* [`Steering`] is descriptors: the program's link to this network's
 //! namespace, the array of ports, the sockets. The supervisor opens them and hands them on, as it

@@ -25,7 +25,7 @@ use strowger_link::{
 };
 use strowger_media::{Datagram, Verdict as MediaVerdict};
 use strowger_port::net::{
-    Io, JournalSink, Lane, MediaBurst, MediaPort, PlaneLink, SipDatagram, SipPath,
+    Io, JournalSink, Lane, MediaBurst, MediaCounters, MediaPort, PlaneLink, SipDatagram, SipPath,
 };
 use strowger_sip::Method;
 use strowger_sip::endpoint::{
@@ -815,17 +815,8 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             c.mesh_received,
             c.mesh_full,
             c.media_flooded,
-            socket.limited,
-            u64::from(socket.is_steered),
-            socket.fragmented,
-            u64::from(socket.is_ring),
-            socket.rearmed,
-            socket.silent,
-            c.media_octets,
-            c.sip_octets,
-            c.timed_ns / US,
-            c.timed_media_ns / US,
         ];
+        let values = [values, way(&socket), share_of_media(c)].concat();
         debug_assert_eq!(values.len(), COUNTERS.len());
         let frame = Up::Counters(Counters { shard: self.number, at: now, values });
         let _left_out = self.link.leave(Lane::Bulk, &frame.to_bytes());
@@ -872,6 +863,23 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         let frame = Up::Listeners(Listeners { shard: self.number, at: now, listeners });
         let _left_out = self.link.leave(Lane::Bulk, &frame.to_bytes());
     }
+}
+
+/// How media's packets come and go, in the order of [`COUNTERS`].
+fn way(socket: &MediaCounters) -> Vec<u64> {
+    vec![
+        socket.limited,
+        u64::from(socket.is_steered),
+        socket.fragmented,
+        u64::from(socket.is_ring),
+        socket.rearmed,
+        socket.silent,
+    ]
+}
+
+/// What share of the load media is, behind those.
+fn share_of_media(c: &Counts) -> Vec<u64> {
+    vec![c.media_octets, c.sip_octets, c.timed_ns / US, c.timed_media_ns / US]
 }
 
 /// The key of hashes that peers may learn something of.
