@@ -8,10 +8,8 @@
 //! | request | begins with | ends with |
 //! |---|---|---|
 //! | wanted | [`Receiver::want`] | the next [`Receiver::enter`], which hands it to the kernel |
-//! | armed | that | a completion that says so: no buffer was free, the socket has an error, or it
-//! was cancelled |
-//! | ended | that | whoever reads the completion wants it again, or has no use for the socket any
-//! more |
+//! | armed | that | a completion that says so: no buffer was free, an error, or it was cancelled |
+//! | ended | that | who reads the completion wants it again, or has no use for the socket |
 //!
 //! Rules, each with a test:
 //!

@@ -1,7 +1,6 @@
 //! HOT PATH
 //!
-//! Buffers that the kernel has until it has put a datagram into one, and again once we have read
-//! it.
+//! Buffers that the kernel has until it has put a datagram into one, and again once that was read.
 //!
 //! Each begins with what the kernel says of the datagram, in this order:
 //!
@@ -74,8 +73,7 @@ impl Lent {
     fn place(&self, buffer: u16) -> Option<NonNull<u8>> {
         (buffer < self.count).then(|| {
             // SAFETY: the area has `count` buffers of `stride` bytes from `first` on.
-            // JUSTIFICATION: the area is memory of the kernel's and ours in turn, so it is no
-            // slice.
+            // JUSTIFICATION: the area is the kernel's memory and ours in turn, so it is no slice.
             unsafe { self.first.add(usize::from(buffer) * self.stride) }
         })
     }
