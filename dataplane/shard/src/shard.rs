@@ -25,7 +25,7 @@ use strowger_link::{
 };
 use strowger_media::{Datagram, Verdict as MediaVerdict};
 use strowger_port::net::{
-    Io, JournalSink, Lane, MediaBurst, MediaCounters, MediaPort, PlaneLink, SipDatagram, SipPath,
+    Io, JournalSink, Lane, MediaBurst, MediaPort, PlaneLink, SipDatagram, SipPath,
 };
 use strowger_sip::Method;
 use strowger_sip::endpoint::{
