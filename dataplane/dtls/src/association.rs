@@ -210,7 +210,7 @@ impl Association {
                 // What finds no room is lost; what is sent beside media is nobody's here.
                 Output::Packet(_) | Output::ApplicationData(_) => {}
                 // What is new in the protocol, too.
-                _ => {}
+                Output::BufferTooSmall { .. } | _ => {}
             }
         }
     }

@@ -24,4 +24,5 @@ pub const CHANCE_LEN: usize = (OWN_UFRAG_LEN + OWN_PWD_LEN) * 6 / 8;
 pub const CONSENT_MS: u64 = 30_000;
 
 const _: () = assert!(OWN_UFRAG_LEN >= UFRAG_LEN_MIN && OWN_PWD_LEN >= PWD_LEN_MIN);
-const _: () = assert!((OWN_UFRAG_LEN + OWN_PWD_LEN) * 6 % 8 == 0, "octets make whole letters");
+const _: () =
+    assert!(((OWN_UFRAG_LEN + OWN_PWD_LEN) * 6).is_multiple_of(8), "octets make whole letters");

@@ -2,6 +2,12 @@
 //!
 //! One test in this file on purpose: the counting allocator sees the whole process.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot build its input must fail"
+)]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::net::UdpSocket;
 use std::sync::atomic::{AtomicU64, Ordering};

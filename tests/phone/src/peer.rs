@@ -222,7 +222,7 @@ impl Peer {
                 | Output::Connected
                 | Output::ApplicationData(_)
                 | Output::CloseNotify => {}
-                _ => {}
+                Output::BufferTooSmall { .. } | _ => {}
             }
         }
     }

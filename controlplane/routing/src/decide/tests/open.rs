@@ -190,9 +190,9 @@ fn a_trunk_comes_first_for_calls_that_its_row_names() {
         }
         let mut switch = Switch::new(rows);
         let decision = switch.decide(line);
-        let told = decision.trace.steps().find_map(|step| match step {
-            Step::HopFirst { trunk: 6, precedence } => Some(precedence),
-            _ => None,
+        let told = decision.trace.steps().find_map(|step| {
+            let Step::HopFirst { trunk: 6, precedence } = step else { return None };
+            Some(precedence)
         });
         (decision.sent.unwrap().trunk.0, told)
     };

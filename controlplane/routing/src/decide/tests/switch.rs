@@ -161,7 +161,7 @@ impl Switch {
         let (shared, known) = (Arc::clone(&self.shared), self.known.clone());
         let facts = Facts { known, unable, standing, shared, ..Facts::default() };
         let decision = decide(&self.world, &self.locations, &self.ask, &facts, Tick(0), WALL);
-        if let Some(used) = decision.nonce.clone() {
+        if let Some(used) = decision.nonce {
             self.locations.nonces_mut().spend(used);
         }
         if let Some(group) = decision.turn {

@@ -81,7 +81,7 @@ impl Rig {
         let [Datagram { verdict, len, .. }] = burst;
         match verdict {
             Verdict::Send { from, to } => Ok((room[..len].to_vec(), from, to.to_string())),
-            other => Err(other),
+            other @ (Verdict::Drop(_) | Verdict::Dtls) => Err(other),
         }
     }
 

@@ -154,7 +154,7 @@ fn refuse(status: u16, reason: Reason) -> Refuse {
 
 /// An answer that is no plan.
 pub(super) fn other(how: u8, detail: u8) -> AnswerBody {
-    if how % 3 == 0 {
+    if how.is_multiple_of(3) {
         let realm = "demo".to_owned();
         return AnswerBody::Challenge(Challenge { realm, algorithms: Vec::new(), stale: false });
     }
