@@ -132,22 +132,23 @@ fn call() -> CallAsk {
     }
 }
 
+fn redirected() -> RedirectedAsk {
+    RedirectedAsk {
+        status: 302,
+        contacts: vec!["sip:a".into()],
+        settlement: Octets(vec![1, 2, 255]),
+        party: PartyRef::Subscriber(9),
+        hop: 0x1f,
+        dialed: "1002".into(),
+        call: Box::new(call()),
+    }
+}
+
 fn asks() -> Vec<(&'static str, AskBody)> {
     let octets = || Octets(vec![1, 2, 255]);
     vec![
         ("ask.call", AskBody::Call(Box::new(call()))),
-        (
-            "ask.redirected",
-            AskBody::Redirected(RedirectedAsk {
-                status: 302,
-                contacts: vec!["sip:a".into()],
-                settlement: octets(),
-                party: PartyRef::Subscriber(9),
-                hop: 0x1f,
-                dialed: "1002".into(),
-                call: Box::new(call()),
-            }),
-        ),
+        ("ask.redirected", AskBody::Redirected(redirected())),
         ("ask.transfer", AskBody::Transfer(transfer())),
         (
             "ask.reroute",

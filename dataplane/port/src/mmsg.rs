@@ -309,6 +309,11 @@ impl Mmsg {
         self.rung || self.media.is_ready() || self.sip.is_ready() || self.streams.is_ready()
     }
 
+    /// Something was left by the last turn, as far as can be told without asking anybody.
+    fn has_left(&mut self) -> bool {
+        self.rung || self.media.has_left() || self.sip.has_left() || self.streams.is_ready()
+    }
+
     /// Asks epoll, unless it was asked a moment ago; `true` = the waker was rung.
     fn look(&mut self) -> bool {
         let now = clock::monotonic();
@@ -355,6 +360,13 @@ impl Media {
     fn is_ready(&mut self) -> bool {
         match self {
             Media::Sockets(sockets) => sockets.is_ready(),
+            Media::Steered(steered) => steered.is_ready(),
+        }
+    }
+
+    fn has_left(&mut self) -> bool {
+        match self {
+            Media::Sockets(sockets) => sockets.has_left(),
             Media::Steered(steered) => steered.is_ready(),
         }
     }
@@ -486,7 +498,7 @@ impl Io for Mmsg {
             false => 0,
         };
         let pause_ns = media_ns.max(signalling_ns).min(until.ns_since(now));
-        if pause_ns > 0 && !self.is_pending() {
+        if pause_ns > 0 && !self.has_left() {
             #[expect(
                 clippy::disallowed_methods,
                 reason = "this is the place where a shard sleeps"

@@ -224,6 +224,10 @@ impl MediaSockets {
         !self.ready.is_empty() || self.is_ring_ready()
     }
 
+    pub(super) fn has_left(&mut self) -> bool {
+        !self.ready.is_empty() || self.ring_has_left()
+    }
+
     pub(super) fn mark_ready(&mut self, slot: u32) {
         let Some(socket) = self.socket_mut(slot) else { return };
         match &mut socket.use_ {

@@ -139,6 +139,12 @@ impl Receiver {
         self.has_work() || !self.ring.completion().is_empty()
     }
 
+    /// Whether something was left when it was read last. What has come since does not count: it may
+    /// gather.
+    pub(super) fn has_left(&mut self) -> bool {
+        !self.wanted.is_empty() || !self.ring.completion().is_empty()
+    }
+
     /// Whether [`Receiver::enter`] would do something.
     pub(super) fn has_work(&mut self) -> bool {
         let queue = self.ring.submission();

@@ -143,6 +143,11 @@ impl SipSockets {
         self.listeners.iter().any(waits) || !self.failures.is_empty() || self.is_ring_ready()
     }
 
+    pub(super) fn has_left(&mut self) -> bool {
+        let waits = |listener: &Listener| listener.is_ready || listener.has_error;
+        self.listeners.iter().any(waits) || !self.failures.is_empty() || self.ring_has_left()
+    }
+
     pub(super) fn mark_ready(&mut self, listener: u8, error: bool) {
         if let Some(listener) = self.listeners.get_mut(usize::from(listener)) {
             listener.is_ready = true;

@@ -74,7 +74,7 @@ fn subjects() -> Vec<Unfit> {
         ("price-rules", json!({"trunks": ["x"]}), 400, "trunks[0]"),
         ("price-rules", json!({"trunks": ["999"]}), 422, "trunks[0]"),
         ("price-rules", json!({"tech_prefixes": ["x"]}), 400, "tech_prefixes[0]"),
-        ("price-rules", json!({"tech_prefixes": ["9", "9"]}), 400, "tech_prefixes"),
+        ("price-rules", json!({"tech_prefixes": ["9", "9"]}), 400, "tech_prefixes[1]"),
     ]
 }
 

@@ -58,6 +58,10 @@ impl SipSockets {
         self.ring.as_mut().is_some_and(|ring| ring.receiver.is_ready())
     }
 
+    pub(super) fn ring_has_left(&mut self) -> bool {
+        self.ring.as_mut().is_some_and(|ring| ring.receiver.has_left())
+    }
+
     /// Listeners are read one by one from now on, as the ring failed.
     pub(super) fn leave_ring(&mut self, poller: &Poller) {
         self.ring = None;

@@ -502,10 +502,23 @@ fn a_browser_and_a_plain_phone_are_told_what_each_can_do() {
     assert_eq!(line(&told, "a=ice-pwd"), line(&other, "a=ice-pwd"));
 }
 
+/// A check of the browser's, by what it was told.
+fn check_for(told: &[u8]) -> Vec<u8> {
+    use strowger_ice::{Reply, kind};
+    let told = std::str::from_utf8(told).unwrap();
+    let value = |name: &str| told.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    let mut room = vec![0; 300];
+    let mut check = Reply::begin(&mut room, kind::BINDING_REQUEST, [9; 12]);
+    check.attribute(kind::USERNAME, format!("{}:ufra", value("a=ice-ufrag:")).as_bytes());
+    check.sign(value("a=ice-pwd:").as_bytes());
+    let len = check.finish().unwrap();
+    room.truncate(len);
+    room
+}
+
 /// What a browser is kept by goes on in another life: certificate, credentials, keys, where it is.
 #[test]
 fn a_browser_goes_on_in_another_life() {
-    use strowger_ice::{Reply, kind};
     let (mut media, mut io) = (desk(), Opened::default());
     armed(&mut media);
     let mut bob = Party::new(CALLED, PORTS[1], Suite::AesCm128Sha80);
@@ -519,14 +532,7 @@ fn a_browser_goes_on_in_another_life() {
     let answer = bob.says("RTP/AVP", None);
     let told = desk.describe(CALLED, CALLER, Role::Answer, &answer, (&off, &both)).unwrap();
     desk.join(CALLER, CALLED);
-    let told = String::from_utf8(told.data.to_vec()).unwrap();
-    let value = |name: &str| told.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-    let mut room = vec![0; 300];
-    let mut check = Reply::begin(&mut room, kind::BINDING_REQUEST, [9; 12]);
-    check.attribute(kind::USERNAME, format!("{}:ufra", value("a=ice-ufrag:")).as_bytes());
-    check.sign(value("a=ice-pwd:").as_bytes());
-    let len = check.finish().unwrap();
-    room.truncate(len);
+    let room = check_for(&told.data);
     let browser: SocketAddr = "203.0.113.77:50000".parse().unwrap();
     let ports = media.legs[&CALLER].lines[0].ports.unwrap();
     let hear = |media: &mut MediaDesk, data: &[u8]| {
