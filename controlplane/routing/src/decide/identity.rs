@@ -7,7 +7,7 @@
 //! | subscriber | `identity.number` of its row |
 //! | | with `any_number`: P-Preferred-Identity, else From, if it is a number |
 //! | | else of P-Preferred-Identity and From the first that is one of its own numbers |
-//! | | with the setting `identity.drawn`: one of its numbers, by lot |
+//! | | with the setting `identity.drawn`: one by lot; From counts if it is not its user name |
 //! | | its first number; its user name |
 //! | trusted trunk | P-Asserted-Identity, Remote-Party-ID, From |
 //! | other trunk | From |
@@ -263,7 +263,10 @@ impl<'a> Attempt<'a> {
         let canonical = |text: &str| sender.canonical(text).ok();
         match sender.who {
             Who::Subscriber(row) => {
-                let claimed = || said.preferred.iter().chain([&said.from_user]);
+                // A phone's own name is no choice where numbers are drawn.
+                let is_drawn = sender.settings.identity.drawn && said.from_user == row.username;
+                let from = (!is_drawn).then_some(&said.from_user);
+                let claimed = || said.preferred.iter().chain(from);
                 let chosen = || match row.identity.any_number {
                     // A user name is no number, whatever it consists of.
                     true => {

@@ -232,7 +232,7 @@ fn callers_are_turned_away_by_number_and_account() {
 #[test]
 fn where_programs_are_served_no_others_are() {
     let home = Home::new();
-    let demo = start(&home, "guard.served = [\"Strowger-Phone\", \"desk\"]\n", &[]);
+    let demo = start(&home, "guard.served = [\"Strowger-Phone\", \"desktop\"]\n", &[]);
     // Our phones say what they are.
     let ada = desk(&demo, ALICE);
     let raw = stranger(&demo);
@@ -241,7 +241,7 @@ fn where_programs_are_served_no_others_are() {
     assert!(demo.rest.shard("sip_scanners") >= 1);
     // By the same rule: part of a name, in either case.
     let other = Raw::new(SocketAddr::from(([127, 0, 0, 71], 0)), demo.sip).unwrap();
-    other.send(&request("REGISTER", "1001", "My Desk 2", 2)).unwrap();
+    other.send(&request("REGISTER", "1001", "My Desktop 2", 2)).unwrap();
     assert!(!other.collect(ANSWER).unwrap().is_empty());
     ada.unregister().unwrap();
     demo.stop();

@@ -175,7 +175,7 @@ fn peak_bytes(pid: u32) -> u64 {
 /// Most memory that a file takes while it is looked through and put in force, for each of its rows
 /// and beside them.
 const ROW_BYTES_MAX: u64 = 800;
-const FILE_BYTES_MAX: u64 = 64 << 20;
+const FILE_BYTES_MAX: u64 = 96 << 20;
 
 /// A deck as weekly files are: all codes of some length. A million of them with
 /// `STROWGER_TEST_LONG`, which is on demand.

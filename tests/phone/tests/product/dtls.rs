@@ -104,19 +104,20 @@ fn a_subscriber_is_offered_dtls_as_is_set() {
     let why = trace_of(&demo, &cdrs[1]).to_string();
     assert!(why.contains("SRTP with keys by DTLS is offered on 1 branches"), "{why}");
     // Two of the kind: each has keys of its own with us.
-    drop(ada);
+    ada.unregister().unwrap();
     let (ada, bob) = (desk(&demo, ALICE, Srtp::Dtls), desk(&demo, BOB, Srtp::Dtls));
     let talk = Talk::shaken(&ada, "1002", &bob);
     talk.heard(50);
     talk.end_after(Duration::from_millis(300));
     // Who is to speak so and does not is refused, and refuses.
-    drop((ada, bob));
+    ada.unregister().unwrap();
+    bob.unregister().unwrap();
     let (ada, bob) = (desk(&demo, ALICE, Srtp::Off), desk(&demo, BOB, Srtp::Off));
     assert_eq!(refused(&bob, "1001"), 488);
     assert_eq!(refused(&ada, "1002"), 488);
     // Off: what it offers is not taken.
     set(&demo, &row, &json!({"value": "off"}));
-    drop(bob);
+    bob.unregister().unwrap();
     let bob = desk(&demo, BOB, Srtp::Dtls);
     assert_eq!(refused(&bob, "1001"), 488);
     assert_tidy(&demo);

@@ -74,11 +74,15 @@ fn the_supplier_with_the_most_free_lines_has_the_next_call() {
         call
     };
     let mut calls = Vec::new();
-    let expected = [[1, 0, 0], [2, 0, 0], [3, 0, 0], [3, 1, 0], [4, 1, 0], [4, 2, 0], [4, 2, 1]];
-    for count in expected {
+    for count in [[1, 0, 0], [2, 0, 0], [3, 0, 0], [3, 1, 0], [4, 1, 0]] {
         calls.push(up());
         assert_eq!(asked(&carriers), count);
     }
+    // Two have one line each and no weight: either is next, and then the other.
+    calls.push(up());
+    let middles = if asked(&carriers) == [4, 1, 1] { 5 } else { 6 };
+    calls.push(up());
+    assert_eq!(asked(&carriers), [4, 2, 1]);
     assert_eq!(order(&demo)[0], "dear", "nobody has a line left: by weight");
     // A line that is free again counts, and is counted no more after the call's end.
     calls[3].bye().unwrap();
@@ -86,11 +90,11 @@ fn the_supplier_with_the_most_free_lines_has_the_next_call() {
     calls.push(up());
     assert_eq!(asked(&carriers), [4, 3, 1]);
     // The calls that run are known to another life of the control plane.
-    calls[6].bye().unwrap();
+    calls[middles].bye().unwrap();
     eventually("the line is free", || (order(&demo)[0] == "middle").then_some(()));
     demo.replace(demo.planes().controld);
     assert_eq!(order(&demo), ["middle", "dear", "cheap"]);
-    for place in [0, 1, 2, 4, 5, 7] {
+    for place in [0, 1, 2, 4, 11 - middles, 7] {
         calls[place].bye().unwrap();
     }
     assert_tidy(&demo);

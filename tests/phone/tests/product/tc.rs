@@ -104,11 +104,14 @@ fn a_call_is_relayed_by_the_kernel_and_outlives_the_dataplane() {
     assert!(demo.rest.shard("media_tc_now") >= 1, "each shard says so");
     // A hundred packets more, of which none comes up; the call is counted all the same.
     demo.rest.fresh_counters();
-    let before = demo.rest.shard("media_received");
+    let before = demo.rest.shard("media_packets_received");
     let carried = demo.rest.shard("media_kernel_packets");
     talk.heard(100);
     demo.rest.fresh_counters();
-    assert!(demo.rest.shard("media_received") <= before + 10, "RTCP comes up, RTP does not");
+    assert!(
+        demo.rest.shard("media_packets_received") <= before + 10,
+        "RTCP comes up, RTP does not"
+    );
     assert!(demo.rest.shard("media_kernel_packets") >= carried + 100);
     let calls = demo.rest.list("/api/v1/calls");
     assert!(calls[0]["caller_media"]["received"].as_u64().unwrap() >= 100, "{calls:#?}");

@@ -19,7 +19,7 @@ use crate::assert_tidy;
 use crate::demo::{Demo, Home, eventually};
 use crate::name::NameServer;
 use crate::rest::text;
-use crate::rows::{TALK, refused, set};
+use crate::rows::{TALK, make, refused, set};
 use crate::talk::{SOON, desk};
 use crate::tls::{Tls, Web, free_port, next_message};
 
@@ -138,6 +138,11 @@ fn who_registered_by_tls_or_from_a_browser_is_called_there() {
     let home = Home::new();
     let site = site(&home);
     let demo = Demo::start_with(&home, &site.config);
+    // Who registers by WebSocket is taken for a browser, and this one has no SRTP.
+    let plain = json!({
+        "tenant": "1", "subscriber": "2", "category": "media", "name": "srtp", "value": "off",
+    });
+    make(&demo, "settings", &plain);
     let ada = desk(&demo, ALICE);
     for is_web in [false, true] {
         let at = if is_web { site.web } else { site.tls };

@@ -48,7 +48,7 @@ fn calls_by_io_uring_outlive_the_dataplane() {
     demo.await_replaced(killed);
     talk.heard_again(25, Duration::from_secs(2));
     talk.held_by_both();
-    talk.heard(25);
+    talk.heard_again(25, Duration::from_secs(2));
     talk.end_after(Duration::from_millis(500));
     // A port that had a call is another call's.
     let talk = Talk::new(&bob, "1001", &ada);
