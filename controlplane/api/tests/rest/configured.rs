@@ -267,9 +267,7 @@ fn other(document: &Value, schema: &Value, name: &str, old: &Value) -> Value {
             return json!([{"when": "busy", "to": "1002", "after_ms": 0, "enabled": false}]);
         }
         "allowed" | "blocked" | "callers" | "called" | "more_prefixes" => return json!(["4420"]),
-        "international" | "remove" | "if_begins" | "if_not_begins" | "tech_prefixes" => {
-            return json!(["9"]);
-        }
+        "international" | "remove" | "if_begins" | "if_not_begins" => return json!(["9"]),
         "internal_price" => return json!({"amount": "0.010000000", "currency": "USD"}),
         "month_grows_since" => return json!("2020-01-01T00:00:00.000000Z"),
         "floor" | "day_max" | "month_max" | "month_grows_by" | "month_grows_to" => {
@@ -367,7 +365,7 @@ fn each_field_changes_something_and_a_bad_value_names_it() {
                 // What leads somewhere is not reserved; the pool has a test of its own.
                 "reserved_until" => Value::Null,
                 "discounts" => json!([{"prefix": "44", "share_bp": 500}]),
-                "prefixes" => json!(["43", "36"]),
+                "prefixes" | "tech_prefixes" => json!(["43", "36"]),
                 "rate" => json!("1.250000000"),
                 "from" => json!("2025-06-01T00:00:00.000000Z"),
                 "called" if path == "caller-rules" => json!("4490"),

@@ -65,7 +65,10 @@ fn the_supplier_with_the_most_free_lines_has_the_next_call() {
         set(&demo, &format!("trunks/{trunk}"), &json!({"egress": {"calls_max": lines}}));
     }
     // Among as many free lines who has a weight comes first.
-    let targets = json!([{"trunk": dear, "weight": 1}, {"trunk": cheap}, {"trunk": middle}]);
+    let targets = json!([
+        {"trunk": dear, "weight": 1}, {"trunk": cheap, "weight": 0},
+        {"trunk": middle, "weight": 0},
+    ]);
     set(&demo, "routes/1", &json!({"targets": targets, "order": "lines"}));
     let ada = desk(&demo, ALICE);
     let up = || {

@@ -134,11 +134,11 @@ async fn sqlite_finds_cells_by_their_key_or_by_their_subject() {
     fill(&store).await;
     for (name, scope, question, is_one) in questions() {
         let said = plan(&store, "EXPLAIN QUERY PLAN", (scope, &question)).await;
-        let expect = match is_one {
-            true => "USING INDEX statistic_cells_subject (cube=? AND subject_id=? AND slot>? ",
-            false => "USING PRIMARY KEY (cube=? AND slot>? AND slot<?)",
-        };
-        assert!(said.contains(&format!("SEARCH statistic_cells {expect}")), "{name}: {said}");
+        let found = |by: &str| said.contains(&format!("SEARCH statistic_cells USING {by}"));
+        let by_key = found("PRIMARY KEY (cube=? AND slot>? AND slot<?)");
+        let of_one = "INDEX statistic_cells_subject (cube=? AND subject_id=? AND slot>? ";
+        // It knows nothing of how many subjects there are, and may take the time alone.
+        assert!(by_key || is_one && found(of_one), "{name}: {said}");
         assert!(!said.contains("SCAN statistic_cells"), "{name}: {said}");
     }
     store.close().await;

@@ -6,7 +6,7 @@ use strowger_leg::{Body, Offer};
 use strowger_link::{
     AnswerBody, AskId, Bodies, Branch, BranchAuth, CallerIdentity, Cause, Challenge, Emergency,
     Gauge, Go, Grant, Manner, MediaMode, MediaPolicy, Octets, OnRedirect, PartyRef, Reason, Refuse,
-    Reroute, Srtp, Stage, Target, Transport, Voices,
+    Srtp, Stage, Target, Transport, Voices,
 };
 
 /// The number that help is called by.
@@ -122,8 +122,7 @@ pub(super) fn go(paid: AskId, shape: u8, choice: u8) -> Go {
         media: policy(),
         settlement: Octets(paid.0.to_le_bytes().to_vec()),
         manner: manner(shape & 0x10 != 0),
-        reroute: (shape & 0x20 != 0)
-            .then_some(Reroute { talk_ms_max: 20_000, any: shape & 0x80 != 0 }),
+        reroute: None,
     }
 }
 
