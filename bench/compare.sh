@@ -171,7 +171,8 @@ measure_relay-srtp() {
         relay relay-srtp 50 0.60 --packet-window 100 --near-srtp
     else
         relay relay-srtp 500 0.60 --packet-window 500 --near-srtp
-
+    fi
+}
 # The same between two hosts with a cable, our flows relayed by the kernel once they are calm; it
 # takes root.
 measure_relay-tc() {
