@@ -9,9 +9,9 @@ use strowger_phone::flows::{ALICE, BOB};
 use strowger_phone::{Config, EndedBy, Phone, Srtp};
 
 use crate::assert_tidy;
-use crate::demo::{Demo, Home, eventually};
-use crate::rest::text;
-use crate::rows::{IN_FORCE, make, refused, set};
+use crate::demo::{Demo, Home};
+use crate::rows::{refused, set};
+use crate::secure::{encrypt, shown};
 use crate::talk::{SOON, Talk};
 use crate::why::trace_of;
 
@@ -23,27 +23,6 @@ fn desk(demo: &Demo, (user, password): (&str, &str), srtp: Srtp) -> Phone {
     let phone = Phone::new(Config { patience: SOON, srtp, ..config }).unwrap();
     phone.register(EXPIRES_S).unwrap();
     phone
-}
-
-/// Sets how media of a subscriber is encrypted; the path of the row.
-fn encrypt(demo: &Demo, subscriber: &str, how: &str) -> String {
-    let body = json!({
-        "category": "media", "name": "srtp", "value": how, "tenant": "1",
-        "subscriber": subscriber,
-    });
-    let id = make(demo, "settings", &body);
-    std::thread::sleep(IN_FORCE);
-    format!("settings/{id}")
-}
-
-/// All that descriptions of a call said, as REST shows it.
-fn shown(demo: &Demo, cdr: &Value) -> String {
-    let path = format!("/api/v1/cdrs/{}/messages", text(cdr, "id"));
-    let all = eventually("the messages of a call", || {
-        let all = demo.rest.get(&path);
-        (all["items"].as_array().is_some_and(|items| items.len() > 6)).then_some(all)
-    });
-    all["items"].as_array().unwrap().iter().map(|item| text(item, "text")).collect()
 }
 
 #[test]
@@ -60,7 +39,7 @@ fn a_caller_by_dtls_talks_with_whoever_speaks_otherwise() {
     .enumerate()
     {
         let (ada, bob) = (desk(&demo, ALICE, caller), desk(&demo, BOB, callee));
-        let row = (callee == Srtp::Only).then(|| encrypt(&demo, "2", "require"));
+        let row = (callee == Srtp::Only).then(|| encrypt(&demo, Some("2"), "require"));
         let talk = Talk::shaken(&ada, "1002", &bob);
         talk.heard(50);
         talk.held_by_both();
@@ -89,7 +68,7 @@ fn a_caller_by_dtls_talks_with_whoever_speaks_otherwise() {
 fn a_subscriber_is_offered_dtls_as_is_set() {
     let home = Home::new();
     let demo = Demo::start(&home);
-    let row = encrypt(&demo, "2", "dtls");
+    let row = encrypt(&demo, Some("2"), "dtls");
     let ada = desk(&demo, ALICE, Srtp::Off);
     for callee in [Srtp::Dtls, Srtp::DtlsPassive] {
         let bob = desk(&demo, BOB, callee);

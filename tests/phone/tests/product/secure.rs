@@ -25,7 +25,7 @@ fn desk(demo: &Demo, (user, password): (&str, &str), srtp: Srtp) -> Phone {
 }
 
 /// Sets whether media is encrypted: of everybody, or of one subscriber; the path of the row.
-fn encrypt(demo: &Demo, subscriber: Option<&str>, how: &str) -> String {
+pub(crate) fn encrypt(demo: &Demo, subscriber: Option<&str>, how: &str) -> String {
     let mut body = json!({"category": "media", "name": "srtp", "value": how});
     if let Some(subscriber) = subscriber {
         body["tenant"] = json!("1");
@@ -37,7 +37,7 @@ fn encrypt(demo: &Demo, subscriber: Option<&str>, how: &str) -> String {
 }
 
 /// All that descriptions of a call said of transports and keys, as REST shows it.
-fn shown(demo: &Demo, cdr: &Value) -> String {
+pub(crate) fn shown(demo: &Demo, cdr: &Value) -> String {
     let path = format!("/api/v1/cdrs/{}/messages", text(cdr, "id"));
     let all = eventually("the messages of a call", || {
         let all = demo.rest.get(&path);
