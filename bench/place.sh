@@ -38,9 +38,10 @@ place_end_of() {
     "$@" sh -ec "ip link set lo up
         ip addr del 127.0.0.1/8 dev lo
         ip addr add 127.0.0.1/32 dev lo
-        for last in $last; do ip addr add $net.\$last/24 dev $name; done
+        for last in $last; do ip addr add $net.\$last/24 dev $name scope global; done
         echo 1 >/proc/sys/net/ipv4/conf/$name/route_localnet
-        ethtool -K $name gro on
+        # Only what is not made of segments goes by the thread.
+        ethtool -K $name gro on tso off
         ip link set $name up"
     # The names of another network's interfaces are in another view of /sys.
     "$@" unshare --mount sh -ec "mount -t sysfs none /sys && echo 1 >/sys/class/net/$name/threaded"

@@ -149,7 +149,8 @@ pub struct Sip {
 #[serde(deny_unknown_fields, default)]
 pub struct Media {
     /// Local media addresses, at most [`MEDIA_ADDRESSES_MAX`], at least one of each listener's
-    /// family. Which one a listener's calls have: see [`Config::listeners`].
+    /// family. Which one a listener's calls have: see [`Config::listeners`]; what is no listener's
+    /// has the calls of its family that find more room there.
     pub addresses: Vec<IpAddr>,
     /// Address that peers are told, for each media address in order and of its family; empty = the
     /// address itself.

@@ -2,7 +2,7 @@
 //!
 //! One request at a time, waited for: it sets a bench up, it is not what is measured.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use strowger_srtp::Master;
@@ -31,7 +31,8 @@ pub(crate) struct Relayed {
 impl Ng {
     pub(crate) fn open(server: SocketAddr) -> Result<Ng, String> {
         let open = || {
-            let socket = UdpSocket::bind((server.ip(), 0))?;
+            // Over a cable the server's addresses are another host's.
+            let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
             socket.connect(server)?;
             socket.set_read_timeout(Some(ANSWER_MAX))?;
             Ok(Ng { socket, cookie: 0 })

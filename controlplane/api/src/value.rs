@@ -86,7 +86,31 @@ impl Shape for Time {
 
 /// Reads a time; any offset, at most microseconds are kept.
 pub(crate) fn parse_time(text: &str) -> Option<i64> {
-    text.parse::<Timestamp>().ok().map(Timestamp::as_microsecond)
+    is_rfc_3339(text).then(|| text.parse::<Timestamp>().ok().map(Timestamp::as_microsecond))?
+}
+
+/// Whether a text has the form of a time of RFC 3339 section 5.6. What reads it takes other forms,
+/// too, which the document does not promise.
+fn is_rfc_3339(text: &str) -> bool {
+    let is_like = |text: &[u8], form: &[u8]| {
+        let is_one = |(byte, form): (&u8, &u8)| match form {
+            b'0' => byte.is_ascii_digit(),
+            _ => byte.eq_ignore_ascii_case(form),
+        };
+        text.len() == form.len() && text.iter().zip(form).all(is_one)
+    };
+    let Some((time, rest)) = text.as_bytes().split_at_checked(b"0000-00-00T00:00:00".len()) else {
+        return false;
+    };
+    let (rest, has_fraction) = match rest.strip_prefix(b".") {
+        Some(rest) => {
+            let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            (rest.get(digits..).unwrap_or_default(), digits > 0)
+        }
+        None => (rest, true),
+    };
+    let is_offset = [b"Z".as_slice(), b"+00:00", b"-00:00"].iter().any(|form| is_like(rest, form));
+    is_like(time, b"0000-00-00T00:00:00") && has_fraction && is_offset
 }
 
 view! {
@@ -451,7 +475,18 @@ mod tests {
         for (text, expect) in [
             ("1970-01-01T00:00:00Z", Some(0)),
             ("1970-01-01T02:00:00.000001+02:00", Some(1)),
+            ("1970-01-01t00:00:01.000001z", Some(1_000_001)),
             ("1970-01-01T00:00:00", None),
+            ("1970-01-01T00:00Z", None),
+            ("1970-01-01 00:00:00Z", None),
+            ("19700101T000000Z", None),
+            ("1970-01-01T00:00:00.Z", None),
+            ("1970-01-01T00:00:00+02", None),
+            ("1970-01-01T00:00:00+0200", None),
+            ("1970-01-01T00:00:00+00:00[UTC]", None),
+            ("1970-01-01T00:00:00,5Z", None),
+            ("1970-02-30T00:00:00Z", None),
+            ("1970-01-01T00:00:00é", None),
             ("1970-01-01", None),
             ("", None),
             ("now", None),

@@ -219,6 +219,12 @@ impl Ports {
         self.pairs - self.free_count()
     }
 
+    /// Pairs of an address that are free or at rest; none of one that is not there.
+    #[must_use]
+    pub fn free_at(&self, address: u8) -> usize {
+        self.free.get(usize::from(address)).map_or(0, VecDeque::len)
+    }
+
     /// Pairs free or at rest.
     #[must_use]
     pub fn free_count(&self) -> usize {

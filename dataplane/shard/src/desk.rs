@@ -9,6 +9,9 @@
 //! party that has described itself in the other family, before it was told of any port, gets the
 //! first media address of that family: it says itself what it can reach. The two sides of a call
 //! need not be of one family; the relay goes between them.
+//!
+//! Media addresses that belong to no listener are a pool: a leg's ports are at one of them when more
+//! ports are free there than at the leg's own address, of the same family.
 
 mod association;
 mod away;
@@ -59,7 +62,7 @@ const OWN_TELEPHONE_EVENT: u8 = 101;
 pub struct MediaConfig {
     /// Local addresses in the order of `MediaPort::address`, and what peers are told.
     pub addresses: Vec<MediaAddress>,
-    /// For each SIP listener the index of its media address.
+    /// For each SIP listener the index of its media address; what none names is everybody's.
     pub of_listener: Vec<u8>,
     /// First port, even.
     pub port_min: u16,
@@ -318,15 +321,34 @@ impl MediaDesk {
         let media = self.leg(leg);
         let address = media.address;
         let said = media.lines.iter().find_map(Line::described_ip).map(|ip| ip.is_ipv6());
-        let is_open = media.lines.iter().any(|line| line.ports.is_some());
-        let Some(wanted) = said.filter(|said| !is_open && *said != self.is_ipv6(address)) else {
+        if media.lines.iter().any(|line| line.ports.is_some()) {
             return address;
-        };
-        let other = self.addresses.iter().position(|a| a.local.is_ipv6() == wanted);
-        // At most MEDIA_ADDRESSES_MAX addresses, so the index fits.
-        let address = other.and_then(|at| u8::try_from(at).ok()).unwrap_or(address);
+        }
+        let wanted = said.filter(|said| *said != self.is_ipv6(address));
+        let other = wanted.and_then(|is_ipv6| self.own_of(is_ipv6));
+        let address = self.roomiest(other.unwrap_or(address));
         self.leg(leg).address = address;
         address
+    }
+
+    /// The first address of a family.
+    fn own_of(&self, is_ipv6: bool) -> Option<u8> {
+        // At most MEDIA_ADDRESSES_MAX addresses, so the index fits.
+        let at = self.addresses.iter().position(|a| a.local.is_ipv6() == is_ipv6);
+        at.and_then(|at| u8::try_from(at).ok())
+    }
+
+    /// `own`, or the address that is everybody's and has more free ports; of these the one with
+    /// most.
+    fn roomiest(&self, own: u8) -> u8 {
+        let is_ipv6 = self.is_ipv6(own);
+        let pool = (0..).zip(&self.addresses).filter(|(at, address)| {
+            address.local.is_ipv6() == is_ipv6 && !self.of_listener.contains(at)
+        });
+        pool.fold(own, |best, (at, _)| match self.ports.free_at(at) > self.ports.free_at(best) {
+            true => at,
+            false => best,
+        })
     }
 
     /// Learns a leg's description.

@@ -109,6 +109,10 @@ pub(super) const POLICY: MediaPolicy = MediaPolicy {
 };
 
 pub(super) fn desk() -> MediaDesk {
+    desk_of(vec![1, 0, 2])
+}
+
+fn desk_of(of_listener: Vec<u8>) -> MediaDesk {
     let address = |local: &str, advertised: &str| MediaAddress {
         local: local.parse().unwrap(),
         advertised: advertised.parse().unwrap(),
@@ -119,7 +123,7 @@ pub(super) fn desk() -> MediaDesk {
             address("10.0.0.1", "192.0.2.1"),
             address("10.0.0.2", "192.0.2.2"),
         ],
-        of_listener: vec![1, 0, 2],
+        of_listener,
         port_min: 16_384,
         port_max: 16_483,
         pairs_max: 10,
@@ -380,6 +384,32 @@ fn each_side_is_told_the_media_address_of_its_listener() {
     assert_eq!(told(v4, v6), ["IP6 2001:db8::2", "IP4 192.0.2.1"]);
     assert_eq!(told(v6, v4), ["IP4 192.0.2.1", "IP6 2001:db8::2"]);
     assert_eq!(told(v6, v6), ["IP6 2001:db8::2", "IP6 2001:db8::2"]);
+}
+
+/// Addresses that are no listener's carry what others have no room for; each leg stays where it is.
+#[test]
+fn addresses_of_no_listener_are_everybody_s() {
+    let legs = |count: u16| {
+        (0..count).map(|idx| LegId { slot: SlotRef { seg: 0, idx, r#gen: 1 }, leg: 0 })
+    };
+    let opened = |of_listener: Vec<u8>| {
+        let (mut media, mut io) = (desk_of(of_listener), Opened::default());
+        let mut desk = Desk { media: &mut media, io: &mut io, now: Tick(0) };
+        let told: Vec<bool> = legs(101)
+            .map(|leg| {
+                desk.begin(leg, 0, "198.51.100.7:5060".parse().unwrap());
+                let told = desk.places(leg, &[true]);
+                assert_eq!(told.is_ok(), desk.places(leg, &[true]).is_ok(), "it stays");
+                told.is_ok()
+            })
+            .collect();
+        let at = |address: u8| desk.io.0.iter().filter(|port| port.address == address).count();
+        ([0, 1, 2].map(at), told.iter().filter(|told| **told).count())
+    };
+    // 50 pairs of ports at each address; the first is of the other family.
+    assert_eq!(opened(vec![1, 0]), ([0, 100, 100], 100), "the third is everybody's");
+    assert_eq!(opened(vec![1, 0, 2]), ([0, 100, 0], 50), "each is of a listener");
+    assert_eq!(opened(vec![1, 2]), ([0, 100, 0], 50), "everybody's of the other family is not");
 }
 
 /// A party that signals by IPv6 and describes IPv4 media says what it can reach. A called party is
