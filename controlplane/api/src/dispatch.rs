@@ -1,6 +1,5 @@
 //! One request: bounds, token, method, permission, rule, parameters, answer; in this order.
 
-use crate::codec::parse_id;
 use crate::limits::{AGENT_CHARS_MAX, KEY_BYTES_MAX, REQUEST_MS_MAX, URI_BYTES_MAX};
 use crate::permission::Permission;
 use crate::problem::Problem;
@@ -70,7 +69,7 @@ pub(crate) struct Context {
 
 /// A variable part of a path: `{name}` is a word, every other an integer.
 enum Segment {
-    Id(i64),
+    Id(i128),
     Word(String),
 }
 
@@ -79,7 +78,7 @@ impl Context {
     ///
     /// # Errors
     /// 404 when it does not fit: nothing has such an id.
-    pub(crate) fn id<T: TryFrom<i64>>(&self) -> Result<T, Problem> {
+    pub(crate) fn id<T: TryFrom<i128>>(&self) -> Result<T, Problem> {
         self.number("id")
     }
 
@@ -87,7 +86,7 @@ impl Context {
     ///
     /// # Errors
     /// 404 when it does not fit: nothing has such a number.
-    pub(crate) fn number<T: TryFrom<i64>>(&self, name: &str) -> Result<T, Problem> {
+    pub(crate) fn number<T: TryFrom<i128>>(&self, name: &str) -> Result<T, Problem> {
         let number = self.path.iter().find_map(|(known, segment)| match segment {
             Segment::Id(id) if known == name => Some(*id),
             Segment::Id(_) | Segment::Word(_) => None,
@@ -342,12 +341,18 @@ async fn segments(
             let fits = text.len() <= WORD_LEN_MAX;
             fits.then(|| Segment::Word(text.to_owned())).ok_or_else(Problem::not_found)?
         } else {
-            parse_id(text).map(Segment::Id).ok_or_else(|| wrong(name))?
+            // Ids of running calls are beyond those of rows; one text each they have, too.
+            let is_one = |id: &i128| text.len() <= ID_LEN_MAX && id.to_string() == *text;
+            let id = text.parse().ok().filter(is_one);
+            id.map(Segment::Id).ok_or_else(|| wrong(name))?
         };
         segments.push((name.to_owned(), segment));
     }
     Ok(segments)
 }
+
+/// Longest text of an id, sign and digits.
+const ID_LEN_MAX: usize = 20;
 
 /// Longest word of a path.
 const WORD_LEN_MAX: usize = 64;

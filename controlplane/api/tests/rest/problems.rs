@@ -119,7 +119,8 @@ fn an_id_that_nothing_has_is_not_found() {
     for path in [
         "cdrs/99",
         "cdrs/-1",
-        "cdrs/8999999999999999999",
+        // Beyond i64, and below u64.
+        "cdrs/9223372036854775808",
         "calls/-1",
         "calls/99",
         "subscribers/0",
@@ -130,8 +131,8 @@ fn an_id_that_nothing_has_is_not_found() {
         assert_eq!(response.status, 404, "{path}");
         response.problem();
     }
-    // An id has one text, and these are none: beyond what counts rows, padded, signed.
-    for text in ["9223372036854775808", "01", "00", "-0", "+1", "1.0", "1e0", "%201", "x"] {
+    // An id has one text, and these are none: padded, signed, no whole number.
+    for text in ["01", "00", "-0", "+1", "1.0", "1e0", "%201", "x"] {
         let response = server.get(&format!("/api/v1/cdrs/{text}"));
         assert_eq!(response.status, 400, "{text}");
         assert_eq!(response.field(), "id", "{text}");
