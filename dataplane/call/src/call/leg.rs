@@ -194,6 +194,11 @@ impl Trying {
         Trying { status: 0, rung: false, ring_at: now.plus_ms(ring_ms.into()), first_at }
     }
 
+    /// One that is out of time at once.
+    pub(crate) fn over(now: Tick) -> Trying {
+        Trying { status: 0, rung: false, ring_at: now, first_at: Tick::NEVER }
+    }
+
     /// A provisional answer came; whether its status is news.
     pub(crate) fn heard(&mut self, status: u16) -> bool {
         self.first_at = Tick::NEVER;

@@ -333,20 +333,22 @@ impl Call {
         Ok(())
     }
 
-    /// The other party of a bridge does not want the newcomer: all is as before.
+    /// The other party of a bridge does not want the newcomer: all is as before, if who was there
+    /// before still is. The error is the cause with which the call must end.
     pub(super) fn place_refused(
         &mut self,
         talk: &mut Talk,
-        mesh: u8,
+        (mesh, kept): (u8, u8),
         cause: Cause,
         cx: &mut Cx<'_>,
-    ) {
+    ) -> Result<(), Cause> {
         talk.exchange = Exchange::Idle;
         if let Some(transfer) = talk.transfer.take_if(|transfer| transfer.mesh == mesh) {
             let end = End::new(final_cause(cause), Party::Called, Reason::PeerError);
             self.end_leg(transfer.mesh, &end, Farewell::Hangup, cx);
             self.write_slot(SlotState::Answered, cx);
         }
+        if self.is_over(talk.other(kept)) { Err(cause) } else { Ok(()) }
     }
 
     /// The newcomer answers for a phone that rings.

@@ -327,15 +327,27 @@ impl Call {
         if leg == transfer.mesh {
             return Ok(self.target_said(talk, event, cx));
         }
-        if let Event::Ended { cause, .. } = &event
+        if let Event::Ended { cause, .. } | Event::Refused { cause, .. } = event
             && leg == transfer.by
         {
-            let end = End::new(*cause, Call::party(leg), Reason::Normal);
-            self.end_leg(leg, &end, Farewell::None, cx);
-            self.write_slot(SlotState::Answered, cx);
-            return Ok(State::Talking(talk));
+            return Ok(self.asker_left(talk, cause, cx));
         }
         Err((talk, event))
+    }
+
+    /// Who asked has gone: the other party waits for the target alone.
+    fn asker_left(&mut self, mut talk: Box<Talk>, cause: Cause, cx: &mut Cx<'_>) -> State {
+        let Some(by) = talk.transfer.as_deref().map(|transfer| transfer.by) else {
+            return State::Talking(talk);
+        };
+        let end = End::new(cause, Call::party(by), Reason::Normal);
+        self.end_leg(by, &end, Farewell::None, cx);
+        let kept = talk.other(by);
+        if let Err(cause) = self.left_amid(&mut talk, kept, cx) {
+            return self.close_talk(*talk, End::ours(cause, Reason::BadMedia), cx);
+        }
+        self.write_slot(SlotState::Answered, cx);
+        self.put_through(talk, cx)
     }
 
     fn target_said(&mut self, mut talk: Box<Talk>, event: Event, cx: &mut Cx<'_>) -> State {
@@ -362,11 +374,17 @@ impl Call {
             Event::Answered { body: None } => {
                 let cause = Cause::from_sip(488);
                 let mesh = transfer.mesh;
+                self.tie_answered(mesh);
                 self.end_leg(mesh, &End::ours(cause, Reason::BadMedia), Farewell::Hangup, cx);
                 self.transfer_failed(talk, cause, cx)
             }
             Event::Ended { cause, .. } | Event::Refused { cause, .. } => {
                 self.transfer_failed(talk, cause, cx)
+            }
+            // Who has not answered offers nothing anew.
+            Event::Reoffer { .. } if transfer.answer.is_none() => {
+                Call::misplaced(cx);
+                State::Talking(talk)
             }
             // Before it is put through it has the description of who is, and no other.
             Event::Update { .. } | Event::Reoffer { .. } => {
@@ -584,6 +602,9 @@ impl Call {
 
     /// Media learns what `from` said to `to`, whom it does not pass.
     pub(crate) fn learn(&self, from: u8, to: u8, body: &Body, cx: &mut Cx<'_>) {
+        if self.is_over(to) {
+            return;
+        }
         if let (Some(from), Some(to)) = (self.speaker(from), self.speaker(to)) {
             drop(cx.res.describe(from.0, to.0, Role::Answer, body, (&from.1, &to.1)));
         }

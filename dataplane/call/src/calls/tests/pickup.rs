@@ -104,6 +104,19 @@ fn who_takes_a_place_talks_with_who_stays() {
     assert!(second.iter().any(|fact| fact == "answered a"), "{second:#?}");
 }
 
+/// Whose place is taken has gone meanwhile, and who stays does not want the newcomer.
+#[test]
+fn a_place_that_is_empty_and_refused_ends_the_call() {
+    let mut scene = Scene::talking();
+    scene.comes((0, 1), false, Some("new"));
+    scene.may();
+    assert_eq!(scene.bye(0, 1), ["part a b", "table answered"]);
+    let told = scene.event(0, 0, refused(488));
+    assert!(told.contains(&"0a< hangup 488/65".to_owned()), "{told:?}");
+    assert!(told.contains(&"1a< hangup 488/65".to_owned()), "{told:?}");
+    scene.end();
+}
+
 /// The caller's place, by an INVITE without an offer: who was called makes one.
 #[test]
 fn the_callers_place_is_taken_without_an_offer() {

@@ -383,6 +383,51 @@ fn an_answer_waits_for_an_exchange_under_way() {
     scene.end();
 }
 
+/// What becomes of an exchange under way when the asker goes before the target has answered.
+#[test]
+fn an_asker_may_go_amid_an_exchange() {
+    let offers = |text| Event::Reoffer { body: Some(sdp(text)) };
+    let accepts = |text| Event::ReofferAnswered { body: Some(sdp(text)) };
+    let target = || Event::Answered { body: Some(sdp("c1")) };
+    let tried = || {
+        let mut scene = Scene::talking();
+        scene.refer(0, 0, None);
+        scene.go("1003");
+        scene
+    };
+    // It has offered: the answer goes to nobody, and only then the target is shown.
+    let mut scene = tried();
+    scene.event(0, 0, offers("a2"));
+    scene.bye(0, 0);
+    scene.event(1, 1, target());
+    let told = scene.event(0, 1, accepts("b2"));
+    assert_eq!(told.last().unwrap(), "0b< reoffer offer(c1)", "{told:?}");
+    scene.end();
+    // It owes an answer: the offer may be made again, to the target.
+    for offer in [Some("b2"), None] {
+        let mut scene = tried();
+        scene.event(0, 1, Event::Reoffer { body: offer.map(sdp) });
+        let told = scene.bye(0, 0);
+        assert!(told.contains(&"0b< reoffer-refuse 491/31".to_owned()), "{told:?}");
+        let told = scene.event(1, 1, target());
+        assert_eq!(told.last().unwrap(), "0b< reoffer offer(c1)", "{told:?}");
+        scene.end();
+    }
+    // The target has answered and waits for the end of the exchange: here it is.
+    let mut scene = tried();
+    scene.event(0, 1, offers("b2"));
+    scene.event(1, 1, target());
+    let told = scene.bye(0, 0);
+    assert_eq!(told.last().unwrap(), "0b< reoffer offer(c1)", "{told:?}");
+    scene.end();
+    // It was to answer an offer that it wanted itself: nobody else can.
+    let mut scene = tried();
+    scene.event(0, 0, Event::Reoffer { body: None });
+    let told = scene.bye(0, 0);
+    assert!(told.contains(&"0b< hangup 488/65".to_owned()), "{told:?}");
+    scene.end();
+}
+
 #[test]
 fn two_calls_of_one_party_become_one_bridge() {
     let mut scene = Scene::talking();
