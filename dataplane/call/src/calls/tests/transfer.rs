@@ -191,8 +191,7 @@ impl Scene {
         }
         self.world.calls.handle_durable(self.world.seq);
         self.told();
-        let World { laws, calls, media, .. } = &self.world;
-        laws.settled(calls, media);
+        self.world.settled();
     }
 
     pub(super) fn facts(&self, call: usize) -> Vec<String> {

@@ -11,8 +11,11 @@ const OUTPUTS_PER_EVENT_MAX: usize = 160;
 
 #[derive(Default, Debug)]
 struct LegLaw {
+    /// Somebody is there: it is no half of another call.
+    party: bool,
     inbound: bool,
     answered: bool,
+    /// It was told fields before its answer; those of a redirect come so.
     fields: bool,
     hung_up: bool,
     /// It answered after our hang-up, so one more hang-up is right.
@@ -27,8 +30,9 @@ struct LegLaw {
     beside: bool,
 }
 
-#[derive(Default)]
-pub(super) struct Laws {
+/// What each leg and call was told so far, and what it may not be told any more.
+#[derive(Default, Debug)]
+pub struct Laws {
     legs: BTreeMap<LegId, LegLaw>,
     started: BTreeSet<SlotRef>,
     ended: BTreeSet<SlotRef>,
@@ -41,8 +45,9 @@ pub(super) struct Laws {
 }
 
 impl Laws {
-    pub(super) fn offered(&mut self, leg: LegId) {
-        self.legs.insert(leg, LegLaw { inbound: true, ..LegLaw::default() });
+    /// A leg of an INVITE.
+    pub fn offered(&mut self, leg: LegId) {
+        self.legs.insert(leg, LegLaw { party: true, inbound: true, ..LegLaw::default() });
     }
 
     /// A plan was sent down under `ask`, perhaps not for the first time.
@@ -86,6 +91,18 @@ impl Laws {
         }
     }
 
+    /// Whether a leg is answered and goes on.
+    #[must_use]
+    pub fn talks(&self, leg: LegId) -> bool {
+        self.legs.get(&leg).is_some_and(|law| law.answered && !law.ended && !law.hung_up)
+    }
+
+    /// Whether a leg came by an INVITE.
+    #[must_use]
+    pub fn is_inbound(&self, leg: LegId) -> bool {
+        self.legs.get(&leg).is_some_and(|law| law.inbound)
+    }
+
     /// Its record is in the journal.
     pub(super) fn is_recorded(&self, slot: SlotRef) -> bool {
         self.ended.contains(&slot)
@@ -99,7 +116,8 @@ impl Laws {
     }
 
     /// Legs that have not reported their end.
-    pub(super) fn open_legs(&self) -> Vec<LegId> {
+    #[must_use]
+    pub fn open_legs(&self) -> Vec<LegId> {
         self.legs.iter().filter(|(_, law)| !law.ended).map(|(leg, _)| *leg).collect()
     }
 
@@ -136,6 +154,9 @@ impl Laws {
             Output::Done { slot, .. } => {
                 assert!(self.done.insert(*slot), "done twice");
                 assert!(!self.freed.contains(slot), "a free slot is done");
+                let mut legs = self.legs.iter().filter(|(id, law)| id.slot == *slot && law.party);
+                let forgotten = legs.find(|(_, law)| !law.ended && !law.hung_up);
+                assert!(forgotten.is_none(), "nobody said the last word: {forgotten:?}");
             }
             Output::Free { slot } => assert!(self.freed.insert(*slot), "freed twice"),
             Output::Up(Up::Abandoned(ask)) if self.redirects.contains_key(ask) => {
@@ -145,7 +166,8 @@ impl Laws {
                 *self.grants.entry(*ask).or_insert(0) += 1;
             }
             Output::Up(Up::Started(started)) => {
-                assert_eq!(self.grants.get(&started.ask), Some(&0), "started what is over");
+                let count = self.grants.get(&started.ask);
+                assert_eq!(count, Some(&0), "what is over is started: {started:?}");
             }
             Output::Up(Up::Live(live)) => {
                 let law = self.legs.entry(live.leg).or_default();
@@ -199,7 +221,10 @@ impl Laws {
                 law.answered_late = false;
                 return;
             }
-            Command::Invite(_) => assert!(!law.inbound && !law.answered),
+            Command::Invite(_) => {
+                assert!(!law.inbound && !law.answered, "{leg:?} is invited");
+                law.party = true;
+            }
             Command::Progress { body, .. } => {
                 assert!(law.inbound && !law.answered);
                 law.described |= body.is_some();
