@@ -367,6 +367,7 @@ impl Call {
 
     fn freeze_talk(&self, talk: &Talk) -> FrozenTalk {
         let transfer = talk.transfer.as_deref();
+        let both = !self.is_over(talk.first) && !self.is_over(talk.peer);
         FrozenTalk {
             granted: self.granted,
             hops_left: self.hops_left,
@@ -376,7 +377,8 @@ impl Call {
             answered_at: talk.credit.answered_at(),
             grant: talk.credit.grant(),
             max_at: talk.max_at,
-            unsure: talk.exchange != Exchange::Idle,
+            // Who waits alone is offered anew what the target says.
+            unsure: both && talk.exchange != Exchange::Idle,
             first: talk.first,
             transfer: transfer.map(|tried| FrozenTransfer::of(tried, self.is_over(tried.by))),
         }

@@ -57,7 +57,8 @@ pub(crate) struct Transfer {
     pub(super) accepted: bool,
     /// The target's description, while an exchange between the two others is under way.
     pub(super) answer: Option<Body>,
-    /// Nobody asked by REFER: somebody else wants to take `by`'s place, or is to have it.
+    /// Nobody hears of it: somebody else wants to take `by`'s place, or is to have it, or `by` has
+    /// left before it was accepted.
     pub(super) picked: bool,
 }
 
@@ -337,9 +338,11 @@ impl Call {
 
     /// Who asked has gone: the other party waits for the target alone.
     fn asker_left(&mut self, mut talk: Box<Talk>, cause: Cause, cx: &mut Cx<'_>) -> State {
-        let Some(by) = talk.transfer.as_deref().map(|transfer| transfer.by) else {
-            return State::Talking(talk);
-        };
+        let Some(transfer) = talk.transfer.as_deref_mut() else { return State::Talking(talk) };
+        let by = transfer.by;
+        if !transfer.accepted {
+            (transfer.accepted, transfer.picked) = (true, true);
+        }
         let end = End::new(cause, Call::party(by), Reason::Normal);
         self.end_leg(by, &end, Farewell::None, cx);
         let kept = talk.other(by);

@@ -220,6 +220,7 @@ impl World {
         // What was asked in the former life is answered to nobody.
         self.asks.clear();
         self.owed.clear();
+        self.laws.reborn();
         for (slot, (state, facts), image) in left {
             self.take_up(slot, state, *facts, image.as_deref().unwrap_or_default());
             outputs.extend(self.drain());

@@ -382,6 +382,25 @@ fn an_answer_waits_for_an_exchange_under_way() {
     scene.end();
 }
 
+#[test]
+fn an_asker_that_left_before_its_wish_was_accepted_hears_nothing_of_it() {
+    let mut scene = Scene::talking();
+    scene.refer(0, 0, None);
+    scene.bye(0, 0);
+    assert_eq!(scene.go("1003"), ["table ringing", "1b< invite offer(1002)"]);
+    let told = scene.event(1, 1, Event::Answered { body: Some(sdp("c1")) });
+    assert_eq!(told.last().unwrap(), "0b< reoffer offer(c1)", "{told:?}");
+    assert!(!told.iter().any(|line| line.starts_with("0a<")), "{told:?}");
+    scene.end();
+    let mut scene = Scene::talking();
+    scene.refer(0, 0, None);
+    scene.bye(0, 0);
+    let told = scene.refuse(403);
+    assert!(!told.iter().any(|line| line.starts_with("0a<")), "{told:?}");
+    assert!(told.contains(&"0b< hangup 403/57".to_owned()), "{told:?}");
+    scene.end();
+}
+
 /// What becomes of an exchange under way when the asker goes before the target has answered.
 #[test]
 fn an_asker_may_go_amid_an_exchange() {

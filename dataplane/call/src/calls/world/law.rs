@@ -91,6 +91,11 @@ impl Laws {
         }
     }
 
+    /// The next life has the calls that leave leave again.
+    pub(super) fn reborn(&mut self) {
+        self.done.clear();
+    }
+
     /// Whether a leg is answered and goes on.
     #[must_use]
     pub fn talks(&self, leg: LegId) -> bool {
@@ -110,15 +115,16 @@ impl Laws {
 
     /// Legs of a slot that the protocol would take back after a crash: neither ended nor hung up.
     pub(super) fn legs_left(&self, slot: SlotRef) -> Vec<LostLeg> {
-        let left =
-            self.legs.iter().filter(|(id, law)| id.slot == slot && !law.ended && !law.hung_up);
+        let parties = self.legs.iter().filter(|(id, law)| id.slot == slot && law.party);
+        let left = parties.filter(|(_, law)| !law.ended && !law.hung_up);
         left.map(|(id, law)| LostLeg { leg: id.leg, early: !law.answered, explain: true }).collect()
     }
 
-    /// Legs that have not reported their end.
+    /// Legs of parties that have not reported their end.
     #[must_use]
     pub fn open_legs(&self) -> Vec<LegId> {
-        self.legs.iter().filter(|(_, law)| !law.ended).map(|(leg, _)| *leg).collect()
+        let open = self.legs.iter().filter(|(_, law)| law.party && !law.ended);
+        open.map(|(leg, _)| *leg).collect()
     }
 
     pub(super) fn observe_all(&mut self, outputs: &[Output], calls: usize) {
