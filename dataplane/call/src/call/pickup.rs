@@ -387,7 +387,10 @@ impl Call {
         self.command(0, Command::Answer { body: Some(told) }, cx);
         self.command(mesh, Command::ReofferAnswer { body: Some(said) }, cx);
         let state = self.talk(mesh, hunt.terms(), Exchange::Idle, cx);
-        self.join_across(0, mesh, cx);
+        // Who is put through here is joined by the call that puts them through.
+        if !self.is_mesh(0) {
+            self.join_across(0, mesh, cx);
+        }
         (Ok(self.leg_id(mesh)), state)
     }
 }

@@ -301,3 +301,23 @@ fn a_crash_in_the_middle_leaves_the_call_as_it_was() {
     scene.bye(0, 0);
     scene.end();
 }
+
+/// Who is put through rings at 1003, and somebody picks that up.
+#[test]
+fn the_target_of_a_transfer_is_picked_up_while_it_rings() {
+    let mut scene = Scene::talking();
+    scene.refer(0, 0, None);
+    scene.go("1003");
+    scene.event(1, 1, Event::Progress { status: 180, body: None, fork: 0 });
+    scene.comes((1, 1), true, Some("new"));
+    let told = scene.may();
+    let media = ["part a b", "join b a"];
+    let legs = ["1b< hangup 200/26", "0a< hangup 0/16", "0b< reoffer offer(new)"];
+    for line in media.into_iter().chain(legs).chain(["2a< answer answer(1002)"]) {
+        assert!(told.iter().any(|told| told == line), "{line}: {told:?}");
+    }
+    scene.event(0, 1, answered("b2"));
+    assert_eq!(scene.event(2, 0, Event::Info { body: sdp("i") }), ["0b< info i"]);
+    scene.bye(2, 0);
+    scene.end();
+}

@@ -397,7 +397,7 @@ fn an_asker_that_left_before_its_wish_was_accepted_hears_nothing_of_it() {
     scene.bye(0, 0);
     let told = scene.refuse(403);
     assert!(!told.iter().any(|line| line.starts_with("0a<")), "{told:?}");
-    assert!(told.contains(&"0b< hangup 403/57".to_owned()), "{told:?}");
+    assert!(told.contains(&"0b< hangup 403/21".to_owned()), "{told:?}");
     scene.end();
 }
 

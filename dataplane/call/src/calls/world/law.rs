@@ -40,6 +40,8 @@ pub struct Laws {
     freed: BTreeSet<SlotRef>,
     /// Grants sent down, and how often each was balanced.
     grants: BTreeMap<AskId, u32>,
+    /// Those that were balanced in this step: who hears of it hears of the answer behind it.
+    balanced: BTreeSet<AskId>,
     /// Those of redirects, and whether they were given back.
     redirects: BTreeMap<AskId, bool>,
 }
@@ -136,6 +138,7 @@ impl Laws {
             Output::Leg { .. } => 3,
         };
         assert!(outputs.is_sorted_by_key(order), "state before effect: {outputs:?}");
+        self.balanced.clear();
         for output in outputs {
             self.observe(output);
         }
@@ -172,8 +175,9 @@ impl Laws {
                 *self.grants.entry(*ask).or_insert(0) += 1;
             }
             Output::Up(Up::Started(started)) => {
-                let count = self.grants.get(&started.ask);
-                assert_eq!(count, Some(&0), "what is over is started: {started:?}");
+                let is_open = self.grants.get(&started.ask) == Some(&0);
+                let is_over_since = self.balanced.contains(&started.ask);
+                assert!(is_open || is_over_since, "what is over is started: {started:?}");
             }
             Output::Up(Up::Live(live)) => {
                 let law = self.legs.entry(live.leg).or_default();
@@ -202,6 +206,7 @@ impl Laws {
         if settlement == ask.0.to_le_bytes()
             && let Some(count) = self.grants.get_mut(&ask)
         {
+            self.balanced.insert(ask);
             *count += 1;
         }
     }
