@@ -527,7 +527,7 @@ impl Call {
 
 fn thawed_leg(leg: FrozenLeg, state: LegState) -> Leg {
     let FrozenLeg { policy, gauges, explain, mesh } = leg;
-    let half = |FrozenMesh { far, instead }| Box::new(Mesh { far, beyond: None, instead });
+    let half = |FrozenMesh { far, instead }| Box::new(Mesh { far, instead, ..Mesh::waiting() });
     Leg {
         policy,
         continue_on: Vec::new(),

@@ -255,7 +255,7 @@ impl Call {
     /// A leg for the newcomer.
     fn open_place(&mut self, pick_up: &PickUp) -> Result<u8, Cause> {
         let beyond = Some(pick_up.newcomer);
-        let mesh = self.open_mesh(Mesh { far: pick_up.from, beyond, instead: None });
+        let mesh = self.open_mesh(Mesh { far: pick_up.from, beyond, ..Mesh::waiting() });
         // Q.850 25: exchange routing error.
         mesh.ok_or(Cause::new(480, 25))
     }
@@ -268,7 +268,8 @@ impl Call {
         cx: &mut Cx<'_>,
     ) -> Result<LegId, Cause> {
         let (by, kept) = (pick_up.replaced.leg, talk.other(pick_up.replaced.leg));
-        if talk.transfer.is_some() || talk.exchange != Exchange::Idle || self.is_over(kept) {
+        let busy = talk.transfer.is_some() || talk.exchange != Exchange::Idle;
+        if busy || self.is_over(kept) || !self.is_whole(kept) {
             return Err(Cause::from_sip(491));
         }
         if self.speaker(kept).is_none() {

@@ -168,7 +168,8 @@ impl Call {
             return Err(Cause::from_sip(481));
         }
         let busy = talk.transfer.is_some() || talk.exchange != Exchange::Idle;
-        if busy || self.is_over(talk.other(replaced)) {
+        let kept = talk.other(replaced);
+        if busy || self.is_over(kept) || !self.is_whole(kept) {
             return Err(Cause::from_sip(491));
         }
         Ok(())

@@ -151,7 +151,7 @@ impl Call {
     ) {
         let kept = talk.other(by);
         let busy = wish.replaces.is_some() && talk.exchange != Exchange::Idle;
-        if talk.transfer.is_some() || self.is_over(kept) || busy {
+        if talk.transfer.is_some() || self.is_over(kept) || busy || !self.is_whole(kept) {
             return self.refuse_transfer(by, Cause::from_sip(491), cx);
         }
         if let Some(far) = wish.replaces.filter(|far| far.slot.seg != self.slot.seg) {
@@ -250,7 +250,7 @@ impl Call {
             hops_left,
             settlement: Octets::default(),
             facts,
-            legs: vec![Leg::mesh(Mesh { far: from, beyond: Some(kept), instead: None })],
+            legs: vec![Leg::mesh(Mesh { far: from, beyond: Some(kept), ..Mesh::waiting() })],
             joined: None,
             again: None,
             beside: None,
@@ -279,11 +279,18 @@ impl Call {
         }
     }
 
-    /// Whom a mesh leg stands for.
-    pub(crate) fn note_beyond(&mut self, leg: u8, beyond: Option<Beyond>) {
+    /// Whom a mesh leg stands for, and whether all calls between are bridged.
+    pub(crate) fn note_beyond(&mut self, leg: u8, beyond: Option<Beyond>, whole: bool) {
         if let Some(mesh) = self.leg_mut(leg).and_then(|leg| leg.mesh.as_mut()) {
-            mesh.beyond = beyond;
+            (mesh.beyond, mesh.whole) = (beyond, whole);
         }
+    }
+
+    /// Whether who is heard by a leg is bridged with this call. One who is to be put through to it
+    /// still talks with somebody else, until an exchange has come to its end.
+    pub(super) fn is_whole(&self, leg: u8) -> bool {
+        let mesh = self.leg(leg).and_then(|known| known.mesh.as_deref());
+        mesh.is_none_or(|mesh| mesh.whole)
     }
 
     /// Mesh legs that are not over.
@@ -531,8 +538,12 @@ impl Call {
             return Err(Cause::from_sip(491));
         }
         let kept = talk.other(leg);
+        if !self.is_whole(kept) {
+            return Err(Cause::from_sip(491));
+        }
         let instead = Some(joining.by);
-        let mesh = Mesh { far: joining.from, beyond: Some(joining.kept), instead };
+        let mesh =
+            Mesh { far: joining.from, beyond: Some(joining.kept), instead, ..Mesh::waiting() };
         let beyond = self.speaker(kept);
         let beyond = beyond.ok_or(Cause::from_sip(480))?;
         let mesh = self.open_mesh(mesh).ok_or(Cause::from_sip(480))?;
@@ -569,7 +580,7 @@ impl Call {
         let Some(transfer) = talk.transfer.take() else { return State::Talking(talk) };
         let (mesh, kept) = (transfer.mesh, talk.other(transfer.by));
         self.meshed(mesh, far);
-        self.note_beyond(mesh, Some(beyond));
+        self.note_beyond(mesh, Some(beyond), true);
         self.take_place(&mut talk, &transfer, cx);
         let offer = said.and_then(|said| self.describe(mesh, kept, Role::Offer, &said, cx).ok());
         // Without a description at hand each has to say again what it wants.

@@ -382,6 +382,26 @@ fn an_answer_waits_for_an_exchange_under_way() {
     scene.end();
 }
 
+/// The target has answered, and who is put through still owes another one an answer: nobody else
+/// has the target's place until that is over.
+#[test]
+fn the_place_of_a_target_is_not_had_before_it_has_it_itself() {
+    let mut scene = Scene::talking();
+    scene.refer(0, 0, None);
+    scene.go("1003");
+    scene.event(0, 0, Event::Reoffer { body: Some(sdp("a2")) });
+    scene.event(1, 1, Event::Answered { body: Some(sdp("c1")) });
+    assert_eq!(scene.refer(1, 1, None), ["1b< transfer-refuse 491/31"]);
+    let place = scene.leg(1, 1);
+    let refused = scene.world.calls.reserve_beside(place).map_err(|cause| cause.sip);
+    assert_eq!(refused, Err(491));
+    scene.event(0, 1, Event::ReofferAnswered { body: Some(sdp("b2")) });
+    scene.event(0, 1, Event::ReofferAnswered { body: Some(sdp("b3")) });
+    let asked = scene.refer(1, 1, None);
+    assert_eq!(asked.last().unwrap(), "ask transfer 1003");
+    scene.end();
+}
+
 #[test]
 fn an_asker_that_left_before_its_wish_was_accepted_hears_nothing_of_it() {
     let mut scene = Scene::talking();
