@@ -9,9 +9,9 @@ use crate::pool::{Pool, Pools};
 use crate::slice::{SLICE_MS_MIN, Slice, held_for, next_free};
 use crate::window::Windows;
 use crate::{
-    AccountKey, Adjust, Admit, Adopt, Alarm, Allow, Calendar, Commit, Deadline, Event, FreeUse,
-    Granted, HoldId, LEVELS_MAX, LIMITS_MAX, LINES_MAX, LimitAsk, LimitKey, Line, Load, Ms, Output,
-    PERIODS, Packet, PacketUse, Payer, Refusal, Settle, Stage, Talk, WindowUse,
+    AccountKey, Adjust, Admit, Alarm, Allow, Calendar, Commit, Deadline, Event, FreeUse, Granted,
+    HoldId, LEVELS_MAX, LIMITS_MAX, LINES_MAX, LimitAsk, LimitKey, Line, Load, Ms, Output, PERIODS,
+    Packet, PacketUse, Payer, Refusal, Settle, Stage, Talk, WindowUse,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::{Bound, RangeInclusive};
@@ -511,65 +511,6 @@ impl Till {
         slice
     }
 
-    fn take(&mut self, levels: Vec<Held>, admit: &Admit, granted: Granted, now: Ms) {
-        for limit in &admit.limits {
-            self.limits.take(limit.key, now);
-        }
-        for held in &levels {
-            if let Some(account) = self.accounts.get_mut(held.place) {
-                account.counter.take(now);
-            }
-        }
-        let deadline = now.plus(UNSTARTED_MS);
-        self.deadlines.insert((deadline, admit.hold));
-        let state = HoldState::Ringing { deadline };
-        let limits = admit.limits.iter().map(|limit| limit.key).collect();
-        let (free, reserved_ms, ms_max) = (admit.free, 0, admit.ms_max);
-        if let Some(ask) = &admit.window {
-            let (talk_ms, spent) = (0, Amount::ZERO);
-            self.windows.count(&WindowUse {
-                key: ask.key,
-                span: ask.span,
-                calls: 1,
-                talk_ms,
-                spent,
-            });
-        }
-        let (is_widened, is_counted) = (false, admit.window.is_some());
-        self.open(
-            admit.hold,
-            Hold {
-                state,
-                levels,
-                limits,
-                free,
-                reserved_ms,
-                granted,
-                ms_max,
-                is_widened,
-                is_counted,
-            },
-        );
-    }
-
-    /// Holds money for what is granted and keeps the hold.
-    fn open(&mut self, id: HoldId, mut hold: Hold) {
-        self.hold_for_grant(&mut hold);
-        self.keep(id, hold);
-    }
-
-    fn keep(&mut self, id: HoldId, hold: Hold) {
-        let waits = hold.waits_for_money();
-        for held in &hold.levels {
-            if waits {
-                self.last.insert((held.place, id));
-            } else {
-                self.last.remove(&(held.place, id));
-            }
-        }
-        self.holds.insert(id, hold);
-    }
-
     /// Money came in, or a limit was raised: calls of the account in their last slice may get more.
     fn rise(&mut self, place: Place) {
         if self.last.range(of_place(place, HoldId(0))).next().is_some() {
@@ -646,130 +587,6 @@ impl Till {
             };
             self.change_hold(held, after);
         }
-    }
-
-    fn adopt(&mut self, adopt: Adopt, now: Ms) {
-        let id = adopt.hold;
-        // A call that is in the journal and in the call table counts once: the record wins.
-        if self.settled.contains(id) {
-            return;
-        }
-        // A question of a call that has ended since, unanswered: nobody would end its hold again.
-        if !adopt.started && self.voided.contains(id) {
-            return;
-        }
-        if self.holds.contains_key(&id) {
-            if adopt.started {
-                self.start(id);
-            }
-            return;
-        }
-        let mut levels = Vec::with_capacity(adopt.levels.len());
-        for payer in adopt.levels {
-            let Some(place) = self.place_of(payer.key) else { continue };
-            if let Some(account) = self.accounts.get_mut(place) {
-                account.counter.adopt();
-            }
-            levels.push(self.unheld(payer, place, adopt.at_us));
-        }
-        self.take_packet(&mut levels, adopt.packet);
-        for key in &adopt.limits {
-            self.limits.adopt(*key);
-        }
-        let deadline = now.plus(UNSTARTED_MS);
-        let state = match adopt.started {
-            true => HoldState::Talking,
-            false => HoldState::Ringing { deadline },
-        };
-        if !adopt.started {
-            self.deadlines.insert((deadline, id));
-        }
-        let Adopt { limits, free, granted_ms: ms, last, ms_max, .. } = adopt;
-        let free_ms = if free.is_some() { adopt.free_ms } else { 0 };
-        let granted = Granted { hold: id, ms, free_ms, last };
-        let (reserved_ms, is_widened, is_counted) = (0, false, false);
-        self.open(
-            id,
-            Hold {
-                state,
-                levels,
-                limits,
-                free,
-                reserved_ms,
-                granted,
-                ms_max,
-                is_widened,
-                is_counted,
-            },
-        );
-    }
-
-    fn start(&mut self, id: HoldId) {
-        let Some(hold) = self.holds.get_mut(&id) else {
-            if !self.settled.contains(id) {
-                self.out.push_back(Output::Unknown(id));
-            }
-            return;
-        };
-        match hold.state {
-            HoldState::Ringing { deadline } => {
-                self.deadlines.remove(&(deadline, id));
-                hold.state = HoldState::Talking;
-            }
-            HoldState::Talking => {}
-        }
-    }
-
-    /// Releases the payers that are not in `payers` and takes the bounds of the others. A payer who
-    /// was not asked is not added: its money was never looked at.
-    fn narrow(&mut self, id: HoldId, payers: &[Payer]) {
-        let Some(mut hold) = self.holds.remove(&id) else { return };
-        let bound = |held: &Held| payers.iter().find(|p| p.key == held.payer.key).map(|p| p.bound);
-        let (kept, gone): (Vec<Held>, Vec<Held>) =
-            hold.levels.drain(..).partition(|held| bound(held).is_some());
-        for held in &gone {
-            self.release_level(id, held);
-        }
-        hold.levels = kept;
-        for held in &mut hold.levels {
-            if let Some(bound) = bound(held) {
-                held.payer.bound = bound;
-            }
-        }
-        self.hold_for_grant(&mut hold);
-        let places: Vec<Place> = hold.levels.iter().map(|held| held.place).collect();
-        self.keep(id, hold);
-        for place in places {
-            self.rise(place);
-        }
-    }
-
-    fn release_level(&mut self, id: HoldId, held: &Held) {
-        self.change_hold(&mut held.clone(), Amount::ZERO);
-        if let Some(account) = self.accounts.get_mut(held.place) {
-            account.counter.release();
-        }
-        self.last.remove(&(held.place, id));
-        self.rise(held.place);
-    }
-
-    /// `granted_ms` below ours: our last answer was lost, it is given again. Above ours: a slice
-    /// that an earlier life of the till gave; it counts.
-    fn extend(&mut self, id: HoldId, granted_ms: u64, free_ms: u64) {
-        // Who asks for more talks already.
-        self.start(id);
-        let Some(mut hold) = self.holds.remove(&id) else { return };
-        if granted_ms >= hold.granted.ms {
-            hold.granted.ms = granted_ms;
-            if hold.free.is_some() {
-                hold.granted.free_ms = hold.granted.free_ms.max(free_ms);
-            }
-            self.hold_for_grant(&mut hold);
-            hold.granted = self.next_of(&hold);
-            self.hold_for_grant(&mut hold);
-        }
-        self.out.push_back(Output::Extended(hold.granted));
-        self.keep(id, hold);
     }
 
     fn settle(&mut self, settle: &Settle, expects_hold: bool) {
@@ -863,27 +680,6 @@ impl Till {
         }
     }
 
-    /// Gives back all that a hold has taken.
-    fn release(&mut self, id: HoldId) -> Option<Hold> {
-        let hold = self.holds.remove(&id)?;
-        match hold.state {
-            HoldState::Ringing { deadline } => {
-                self.deadlines.remove(&(deadline, id));
-            }
-            HoldState::Talking => {}
-        }
-        for held in &hold.levels {
-            self.release_level(id, held);
-        }
-        if let Some(allowance) = hold.free {
-            self.pools.reserve(allowance, hold.reserved_ms, 0);
-        }
-        for key in &hold.limits {
-            self.limits.release(*key);
-        }
-        Some(hold)
-    }
-
     fn adjust(&mut self, adjust: &Adjust) {
         let Adjust { id, key, amount, stage } = *adjust;
         if let (Stage::Durable | Stage::Dropped, Some((place, amount))) =
@@ -964,13 +760,6 @@ impl Till {
     }
 }
 
-impl Hold {
-    /// It is in its last slice for want of money: a longest duration cannot be lengthened.
-    const fn waits_for_money(&self) -> bool {
-        self.granted.last && (self.ms_max == 0 || self.granted.ms < self.ms_max)
-    }
-}
-
 /// Holds of a payer in their last slice, from one on.
 fn of_place(place: Place, from: HoldId) -> RangeInclusive<(Place, HoldId)> {
     (place, from)..=(place, HoldId(u64::MAX))
@@ -1022,6 +811,7 @@ const fn granted_if_limited(hold: &Hold) -> u64 {
     if hold.ms_max == 0 { 0 } else { hold.granted.ms }
 }
 
+mod hold;
 mod whole;
 mod widen;
 

@@ -51,7 +51,7 @@ impl Alarms {
     }
 
     /// Slots that have an entry.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "world"))]
     pub(crate) fn owners(&self) -> impl Iterator<Item = u16> {
         self.order.iter().map(|(_, idx)| *idx)
     }

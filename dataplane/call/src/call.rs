@@ -266,6 +266,13 @@ impl Call {
         }
     }
 
+    /// Whether a leg of its bridge is over and nobody is to take its place.
+    #[cfg(any(test, feature = "world"))]
+    pub(crate) fn is_alone(&self) -> bool {
+        let talk = self.talk_now().filter(|talk| talk.transfer.is_none());
+        talk.is_some_and(|talk| self.is_over(talk.first) || self.is_over(talk.peer))
+    }
+
     /// What it talks with.
     pub(crate) fn talk_now(&self) -> Option<&Talk> {
         match &self.state {

@@ -1,6 +1,8 @@
 //! All calls of a shard: slots and their lives, the one timer list, asks and verbs by their ids.
 
 mod chain;
+#[cfg(any(test, feature = "world"))]
+pub mod world;
 
 use crate::alarm::Alarms;
 use crate::call::{Attempt, Call, Joining, Lost, NotThawed, PickUp, Shown, Spawn};
@@ -685,33 +687,6 @@ impl Calls {
     #[cfg(test)]
     fn state_name(&mut self, slot: SlotRef) -> String {
         self.slab.call(slot).map_or_else(|| "-".to_owned(), |call| call.state_name())
-    }
-
-    /// Every ask under way has a call that waits for it.
-    #[cfg(test)]
-    fn check_asks(&mut self) {
-        for (id, slot) in self.desk.waiting() {
-            let call = self.slab.call(slot).expect("a call");
-            assert_eq!(call.ask_under_way().map(|ask| ask.id), Some(id));
-        }
-    }
-
-    /// Every timer has an owner, and none is late to its owner's next one.
-    #[cfg(test)]
-    fn check_timers(&mut self) {
-        for idx in self.alarms.owners().collect::<Vec<_>>() {
-            let slot = self.slab.current(idx).expect("a slot");
-            match self.slab.life(slot) {
-                Some(Life::Call(_) | Life::Turned { .. }) => {}
-                Some(Life::Free | Life::Reserved) | None => panic!("a timer without an owner"),
-            }
-        }
-        for call in self.slab.calls() {
-            assert!(
-                call.next_at() == Tick::NEVER
-                    || self.alarms.next().is_some_and(|at| at <= call.next_at())
-            );
-        }
     }
 }
 

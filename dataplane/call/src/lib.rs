@@ -29,6 +29,8 @@ mod resource;
 mod slab;
 
 pub use call::{Lost, LostLeg, NotThawed, Shown, bridged, explained, is_meshed};
+#[cfg(any(test, feature = "world"))]
+pub use calls::world;
 pub use calls::{Calls, CallsConfig};
 pub use desk::Counters;
 pub use output::{Entry, Output};

@@ -13,6 +13,7 @@
 //! Start at [`Shard::turn`], then `outcome.rs`; `LIFECYCLE.md` tells what becomes of a datagram
 //! before the endpoint.
 
+mod admission;
 mod adopt;
 mod backlog;
 mod connection;
@@ -23,6 +24,7 @@ mod edge;
 mod front;
 mod gauge;
 mod image;
+mod inbox;
 mod keep;
 mod link;
 mod mesh;

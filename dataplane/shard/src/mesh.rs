@@ -334,7 +334,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         if owner == DOOR {
             return false;
         }
-        let Some(path) = crate::shard::path_of(&self.listeners, &arrival) else { return true };
+        let Some(path) = crate::inbox::path_of(&self.listeners, &arrival) else { return true };
         let Arrival { data, queued_ns, .. } = arrival;
         let name = self.name_at(path.transport, path.peer).map(str::to_owned);
         let word = Word::Yours { path, queued_ns, at: now, may_challenge, name, data };

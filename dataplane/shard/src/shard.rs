@@ -1,13 +1,15 @@
 //! The shard and its turn.
 
-use crate::backlog::{Backlog, Turn};
+use crate::admission::Keys;
+use crate::backlog::Backlog;
 use crate::connection::{Connections, Read, Tls};
 use crate::cost::Load;
 use crate::count::Counts;
 use crate::desk::{CallSound, Desk, Dtls, MediaConfig, MediaDesk, come_up};
-use crate::edge::{Draft, Sources, Verdict};
+use crate::edge::{Draft, Sources};
 use crate::front::{Arrival, Fate, Front, Limits, Unproven};
 use crate::gauge::Gauges;
+use crate::inbox::{Inbox, path_of};
 use crate::keep::Keeper;
 use crate::mesh::Mesh;
 use crate::outside::Outside;
@@ -20,17 +22,12 @@ use strowger_link::siphash::siphash24;
 use strowger_link::table::Table;
 use strowger_link::tape::{Said, Tape};
 use strowger_link::{
-    COUNTERS, Cause, Challenge, Counters, Edge, Key, LISTENER_COUNTERS, LegId, ListenerCounters,
+    COUNTERS, Challenge, Counters, Edge, Key, LISTENER_COUNTERS, LegId, ListenerCounters,
     Listeners, MS, SECOND, SOUNDS_MAX, Sound, Sounds, Tick, Transport, Up, UpstreamState,
 };
 use strowger_media::{Datagram, Verdict as MediaVerdict};
-use strowger_port::net::{
-    Io, JournalSink, Lane, MediaBurst, MediaPort, PlaneLink, SipDatagram, SipPath,
-};
-use strowger_sip::Method;
-use strowger_sip::endpoint::{
-    Admission, Config as SipConfig, Endpoint, LegKeys, Listener, Path, Transmit,
-};
+use strowger_port::net::{Io, JournalSink, Lane, MediaBurst, MediaPort, PlaneLink, SipPath};
+use strowger_sip::endpoint::{Config as SipConfig, Endpoint, Listener, Path, Transmit};
 
 /// How often the call table says that this shard lives (design of the dataplane, 20).
 const BEAT: u64 = 100 * MS;
@@ -130,57 +127,6 @@ pub struct Shard<I, J, L, W: AsRef<[AtomicU64]>> {
     pub(crate) durable_told: u64,
     /// Messages for whoever asks afterwards.
     tape: Option<Tape<W>>,
-}
-
-/// A batch of SIP datagrams; its memory is used again.
-#[derive(Debug, Default)]
-struct Inbox {
-    bytes: Vec<u8>,
-    ends: Vec<(SipPath, u64, usize)>,
-}
-
-impl Inbox {
-    fn push(&mut self, datagram: &SipDatagram<'_>) {
-        self.bytes.extend_from_slice(datagram.data);
-        self.ends.push((datagram.path, datagram.queued_ns, self.bytes.len()));
-    }
-
-    fn datagrams(&self) -> impl Iterator<Item = Arrival<'_>> {
-        let mut from = 0;
-        self.ends.iter().map(move |(path, queued_ns, end)| {
-            let data = self.bytes.get(from..*end).unwrap_or_default();
-            from = *end;
-            Arrival { path, data, queued_ns: *queued_ns, flow: 0 }
-        })
-    }
-
-    fn clear(&mut self) {
-        self.bytes.clear();
-        self.ends.clear();
-    }
-}
-
-/// What the endpoint asks about a request that belongs to no dialog.
-pub(crate) struct Keys<'a> {
-    pub(crate) calls: &'a mut Calls,
-    pub(crate) sources: &'a Sources,
-    pub(crate) challenge: Option<&'a Challenge>,
-    /// The first greeting of this life may still come before peers send again.
-    pub(crate) may_wait: bool,
-    /// The journal has room for the record of one more call.
-    pub(crate) room: bool,
-    /// Its sender was not challenged too often.
-    pub(crate) may_challenge: bool,
-    /// Too much is under way.
-    pub(crate) over_budget: bool,
-    pub(crate) backlog: &'a mut Backlog,
-    pub(crate) front: &'a Front,
-    /// The datagram in hand.
-    pub(crate) data: &'a [u8],
-    pub(crate) counts: &'a mut Counts,
-    /// What becomes of strangers at the listener.
-    pub(crate) unproven: Unproven,
-    pub(crate) now: Tick,
 }
 
 impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, W> {
@@ -933,71 +879,4 @@ fn front_key(chance: &Key) -> Key {
     let halves = half(b"front 1").into_iter().chain(half(b"front 2"));
     key.iter_mut().zip(halves).for_each(|(to, from)| *to = from);
     Key(key)
-}
-
-/// The way of a message in the words of `sip`.
-pub(crate) fn path_of(listeners: &[Listener], arrival: &Arrival<'_>) -> Option<Path> {
-    let Arrival { path, flow, .. } = *arrival;
-    let listener = listeners.get(usize::from(path.listener))?;
-    let local = match path.local {
-        Some(ip) => SocketAddr::new(ip, listener.local.port()),
-        None => listener.local,
-    };
-    let peer = SocketAddr::new(path.peer.ip().to_canonical(), path.peer.port());
-    Some(Path { listener: path.listener, transport: listener.transport, local, peer, flow })
-}
-
-impl LegKeys for Keys<'_> {
-    fn open(&mut self) -> Option<LegId> {
-        if !self.room {
-            self.counts.journal_full += 1;
-            return None;
-        }
-        if self.over_budget && !self.front.is_emergency(self.data) {
-            self.counts.over_budget += 1;
-            return None;
-        }
-        match self.backlog.turn(self.now) {
-            Turn::Ask => {}
-            Turn::Probe => self.counts.asks_probed += 1,
-            Turn::Wait if self.front.is_emergency(self.data) => {}
-            Turn::Wait => {
-                self.counts.asks_refused += 1;
-                return None;
-            }
-        }
-        self.calls.reserve()
-    }
-
-    fn open_beside(&mut self, leg: LegId) -> Result<LegId, Cause> {
-        self.calls.reserve_beside(leg)
-    }
-
-    fn close(&mut self, leg: LegId) {
-        self.calls.unreserve(leg);
-    }
-
-    /// Before the first edge snapshot nobody is known. At first nothing is answered, because peers
-    /// send again and may find us ready then; later they are told to come again.
-    fn admission(&self, path: &Path, method: Method) -> Admission<'_> {
-        let Some(challenge) = self.challenge else {
-            return if self.may_wait { Admission::Deny } else { Admission::Unready };
-        };
-        match self.sources.verdict(path.peer) {
-            Verdict::Deny => Admission::Deny,
-            Verdict::Trunk(_) if method == Method::Invite => Admission::Open,
-            Verdict::Stranger if self.unproven == Unproven::Refuse => Admission::Refuse,
-            Verdict::Stranger if self.unproven == Unproven::Ask && method == Method::Invite => {
-                Admission::Guest(challenge)
-            }
-            Verdict::Trunk(_) | Verdict::Stranger if self.may_challenge => {
-                Admission::Challenge(challenge)
-            }
-            Verdict::Trunk(_) | Verdict::Stranger => Admission::Prove(challenge),
-        }
-    }
-
-    fn is_one_party(&self, one: SocketAddr, other: SocketAddr) -> bool {
-        self.sources.is_one_trunk(one, other)
-    }
 }

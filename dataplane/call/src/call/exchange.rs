@@ -106,9 +106,50 @@ impl Call {
     /// A leg answered what we repeated by ourselves: media learns of it, nobody waits for it. An
     /// answer that cannot be used leaves the session as it is.
     pub(crate) fn refreshed(&mut self, talk: &Talk, leg: u8, body: Option<&Body>, cx: &mut Cx<'_>) {
-        if let (Some(body), Exchange::Idle) = (body, talk.exchange) {
-            drop(self.describe(leg, talk.other(leg), Role::Answer, body, cx));
+        let to = talk.other(leg);
+        if let (Some(body), Exchange::Idle) = (body, talk.exchange)
+            && !self.is_over(to)
+        {
+            drop(self.describe(leg, to, Role::Answer, body, cx));
         }
+    }
+
+    /// The other leg of `kept` is gone, perhaps amid an exchange, and somebody is called in its
+    /// place. The error is the cause with which the call must end: `kept` waits for a description
+    /// that nobody gives any more.
+    pub(crate) fn left_amid(
+        &self,
+        talk: &mut Talk,
+        kept: u8,
+        cx: &mut Cx<'_>,
+    ) -> Result<(), Cause> {
+        let owes = Exchange::Shown { leg: kept };
+        talk.exchange = match talk.exchange {
+            // It may offer again what nobody answers now.
+            Exchange::Passed { from } | Exchange::Late { from } if from == kept => {
+                let cause = Cause::from_sip(491);
+                self.command(kept, Command::ReofferRefuse { cause }, cx);
+                Exchange::Idle
+            }
+            // Nobody waits for its answer any more, but nothing else is offered before it.
+            Exchange::Passed { .. } => owes,
+            Exchange::Offered { leg } if leg != kept => owes,
+            Exchange::Shown { leg } | Exchange::Bridging { leg } if leg == kept => owes,
+            Exchange::Ours if kept == 0 => owes,
+            Exchange::Late { .. } | Exchange::Offered { .. } => return Err(Cause::from_sip(488)),
+            Exchange::Asking { leg } if leg == kept => return Err(Cause::from_sip(488)),
+            Exchange::Confirming { to, .. } if to == kept => return Err(Cause::from_sip(488)),
+            // It does not concern who is gone.
+            picking @ Exchange::Picking { .. } => picking,
+            // Who is gone owed something.
+            Exchange::Idle
+            | Exchange::Asking { .. }
+            | Exchange::Confirming { .. }
+            | Exchange::Shown { .. }
+            | Exchange::Bridging { .. }
+            | Exchange::Ours => Exchange::Idle,
+        };
+        Ok(())
     }
 
     /// A leg accepted. The error is the cause with which the call must end.
@@ -208,8 +249,7 @@ impl Call {
                 Ok(())
             }
             Exchange::Picking { mesh, kept, .. } if kept == leg => {
-                self.place_refused(talk, mesh, cause, cx);
-                Ok(())
+                self.place_refused(talk, (mesh, kept), cause, cx)
             }
             // It has an exchange of its own in mind, which brings both together as well.
             Exchange::Asking { leg: asked } if asked == leg => {

@@ -4,7 +4,7 @@ use super::credit::Credit;
 use super::end::{Closed, Farewell, told_cause};
 use super::exchange::Exchange;
 use super::facts::FactLog;
-use super::leg::{Leg, LegState, Mesh, unknown_policy};
+use super::leg::{Leg, LegState, Mesh, Trying, unknown_policy};
 use super::talk::Talk;
 use super::transfer::Transfer;
 use super::{Call, State};
@@ -71,7 +71,7 @@ wire_struct! {
         pub by: u8,
         /// Who asked has hung up, and the other one waits.
         pub alone: bool,
-        /// The half of the call to the target.
+        /// The half of the call to the target, or the tie to another shard.
         pub mesh: u8,
         /// The target was offered nothing.
         pub late: bool,
@@ -211,11 +211,22 @@ impl Frozen {
         Some(bridge.filter(move |leg| Some(*leg) != gone && !is_mesh(*leg)))
     }
 
+    /// The tie of a transfer that is tried: what is tried at another shard has no half here.
+    fn tried_tie(&self) -> Option<u8> {
+        let tried = self.talk.as_ref()?.transfer.as_ref()?.mesh;
+        let known = self.legs.get(usize::from(tried))?;
+        known.mesh.is_none().then_some(tried)
+    }
+
     /// How a leg stands after a thaw.
-    fn state_of(&self, leg: usize) -> LegState {
+    fn state_of(&self, leg: usize, now: Tick) -> LegState {
         let Some(talk) = &self.talk else { return LegState::Gone };
         let is = |number: u8| usize::from(number) == leg;
         match &talk.transfer {
+            // It ends with its process: the protocol still has its dialog, which is hung up.
+            Some(transfer) if is(transfer.mesh) && self.tried_tie().is_some() => {
+                LegState::Trying(Trying::over(now))
+            }
             Some(transfer) if is(transfer.mesh) => LegState::Offered,
             Some(transfer) if is(transfer.by) && transfer.alone => LegState::Gone,
             Some(_) | None if is(talk.first) || is(talk.peer) => LegState::Answered,
@@ -230,8 +241,7 @@ impl Frozen {
         let waits = talk.transfer.as_ref().is_none_or(|transfer| {
             let FrozenTransfer { by, mesh, .. } = *transfer;
             let on_bridge = |leg| leg == talk.first || leg == talk.peer;
-            let half = self.legs.get(usize::from(mesh)).is_some_and(|leg| leg.mesh.is_some());
-            on_bridge(by) && !on_bridge(mesh) && half
+            on_bridge(by) && !on_bridge(mesh) && known(mesh)
         });
         let bridge = talk.first != talk.peer && known(talk.first) && known(talk.peer);
         bridge && waits && self.legs.len() <= usize::from(LEGS_MAX)
@@ -357,6 +367,7 @@ impl Call {
 
     fn freeze_talk(&self, talk: &Talk) -> FrozenTalk {
         let transfer = talk.transfer.as_deref();
+        let both = !self.is_over(talk.first) && !self.is_over(talk.peer);
         FrozenTalk {
             granted: self.granted,
             hops_left: self.hops_left,
@@ -366,12 +377,10 @@ impl Call {
             answered_at: talk.credit.answered_at(),
             grant: talk.credit.grant(),
             max_at: talk.max_at,
-            unsure: talk.exchange != Exchange::Idle,
+            // Who waits alone is offered anew what the target says.
+            unsure: both && talk.exchange != Exchange::Idle,
             first: talk.first,
-            // What is tried at another shard ends with the process.
-            transfer: transfer
-                .filter(|tried| !self.is_tie(tried.mesh))
-                .map(|tried| FrozenTransfer::of(tried, self.is_over(tried.by))),
+            transfer: transfer.map(|tried| FrozenTransfer::of(tried, self.is_over(tried.by))),
         }
     }
 
@@ -389,7 +398,8 @@ impl Call {
             return Err(NotThawed::Malformed);
         }
         let states: Vec<LegState> =
-            (0..frozen.legs.len()).map(|leg| frozen.state_of(leg)).collect();
+            (0..frozen.legs.len()).map(|leg| frozen.state_of(leg, cx.now)).collect();
+        let tried_tie = frozen.tried_tie();
         let talk = frozen.talk.ok_or(NotThawed::Malformed)?;
         let legs = frozen.legs.into_iter().zip(states).map(|(leg, state)| thawed_leg(leg, state));
         let mut call = Call {
@@ -418,6 +428,9 @@ impl Call {
             if let Some(known) = call.leg_mut(leg) {
                 known.tie = tie;
             }
+        }
+        if let Some(known) = tried_tie.and_then(|leg| call.leg_mut(leg)) {
+            known.tie = true;
         }
         let both = !call.is_over(first) && !call.is_over(peer);
         if both {
@@ -514,7 +527,7 @@ impl Call {
 
 fn thawed_leg(leg: FrozenLeg, state: LegState) -> Leg {
     let FrozenLeg { policy, gauges, explain, mesh } = leg;
-    let half = |FrozenMesh { far, instead }| Box::new(Mesh { far, beyond: None, instead });
+    let half = |FrozenMesh { far, instead }| Box::new(Mesh { far, instead, ..Mesh::waiting() });
     Leg {
         policy,
         continue_on: Vec::new(),

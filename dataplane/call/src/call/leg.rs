@@ -35,6 +35,8 @@ pub(crate) struct Mesh {
     pub(crate) far: LegId,
     /// The party at the end of all calls behind it, once it is known.
     pub(crate) beyond: Option<(LegId, MediaPolicy)>,
+    /// All calls from here to that party are bridged: none of them waits for this one as a target.
+    pub(crate) whole: bool,
     /// Of two calls of one party: the leg of the other call whose place `far` takes. After a crash
     /// that call may not know of it.
     pub(crate) instead: Option<u8>,
@@ -43,7 +45,7 @@ pub(crate) struct Mesh {
 impl Mesh {
     /// The other call is not there yet.
     pub(crate) fn waiting() -> Mesh {
-        Mesh { far: LegId::default(), beyond: None, instead: None }
+        Mesh { far: LegId::default(), beyond: None, whole: false, instead: None }
     }
 }
 
@@ -192,6 +194,11 @@ impl Trying {
             ms => now.plus_ms(ms.into()),
         };
         Trying { status: 0, rung: false, ring_at: now.plus_ms(ring_ms.into()), first_at }
+    }
+
+    /// One that is out of time at once.
+    pub(crate) fn over(now: Tick) -> Trying {
+        Trying { status: 0, rung: false, ring_at: now, first_at: Tick::NEVER }
     }
 
     /// A provisional answer came; whether its status is news.

@@ -255,7 +255,7 @@ impl Call {
     /// A leg for the newcomer.
     fn open_place(&mut self, pick_up: &PickUp) -> Result<u8, Cause> {
         let beyond = Some(pick_up.newcomer);
-        let mesh = self.open_mesh(Mesh { far: pick_up.from, beyond, instead: None });
+        let mesh = self.open_mesh(Mesh { far: pick_up.from, beyond, ..Mesh::waiting() });
         // Q.850 25: exchange routing error.
         mesh.ok_or(Cause::new(480, 25))
     }
@@ -268,7 +268,8 @@ impl Call {
         cx: &mut Cx<'_>,
     ) -> Result<LegId, Cause> {
         let (by, kept) = (pick_up.replaced.leg, talk.other(pick_up.replaced.leg));
-        if talk.transfer.is_some() || talk.exchange != Exchange::Idle || self.is_over(kept) {
+        let busy = talk.transfer.is_some() || talk.exchange != Exchange::Idle;
+        if busy || self.is_over(kept) || !self.is_whole(kept) {
             return Err(Cause::from_sip(491));
         }
         if self.speaker(kept).is_none() {
@@ -333,20 +334,22 @@ impl Call {
         Ok(())
     }
 
-    /// The other party of a bridge does not want the newcomer: all is as before.
+    /// The other party of a bridge does not want the newcomer: all is as before, if who was there
+    /// before still is. The error is the cause with which the call must end.
     pub(super) fn place_refused(
         &mut self,
         talk: &mut Talk,
-        mesh: u8,
+        (mesh, kept): (u8, u8),
         cause: Cause,
         cx: &mut Cx<'_>,
-    ) {
+    ) -> Result<(), Cause> {
         talk.exchange = Exchange::Idle;
         if let Some(transfer) = talk.transfer.take_if(|transfer| transfer.mesh == mesh) {
             let end = End::new(final_cause(cause), Party::Called, Reason::PeerError);
             self.end_leg(transfer.mesh, &end, Farewell::Hangup, cx);
             self.write_slot(SlotState::Answered, cx);
         }
+        if self.is_over(talk.other(kept)) { Err(cause) } else { Ok(()) }
     }
 
     /// The newcomer answers for a phone that rings.
@@ -385,7 +388,10 @@ impl Call {
         self.command(0, Command::Answer { body: Some(told) }, cx);
         self.command(mesh, Command::ReofferAnswer { body: Some(said) }, cx);
         let state = self.talk(mesh, hunt.terms(), Exchange::Idle, cx);
-        self.join_across(0, mesh, cx);
+        // Who is put through here is joined by the call that puts them through.
+        if !self.is_mesh(0) {
+            self.join_across(0, mesh, cx);
+        }
         (Ok(self.leg_id(mesh)), state)
     }
 }

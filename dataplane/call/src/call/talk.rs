@@ -98,6 +98,9 @@ impl Call {
             Ok(state) => return state,
             Err(rest) => rest,
         };
+        if !talk.has(leg) {
+            return self.beside_leg(talk, leg, event, cx);
+        }
         let outcome = match event {
             Event::Ended { cause, by_party } => {
                 return self.talking_leg_ended(talk, leg, ended(leg, cause, by_party), cx);
@@ -139,13 +142,12 @@ impl Call {
                 self.transfer(&mut talk, leg, *wish, cx);
                 Ok(())
             }
-            Event::Offered(offer) => {
-                self.tie_offered(&mut talk, leg, *offer, cx);
-                Ok(())
-            }
             // Digests of both sides, where they are not ours: the protocol knows where.
             Event::Fields(fields) => self.pass(talk.other(leg), Command::Fields(fields), cx),
-            Event::Progress { .. } | Event::Answered { .. } | Event::Parts(_) => {
+            Event::Offered(_)
+            | Event::Progress { .. }
+            | Event::Answered { .. }
+            | Event::Parts(_) => {
                 Call::misplaced(cx);
                 Ok(())
             }

@@ -26,7 +26,7 @@ use crate::Role;
 use crate::desk::Cx;
 use crate::limits::{ATTEMPTS_MAX, TIE_MS};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use strowger_leg::{Body, Command, Offer, TransferWish};
+use strowger_leg::{Body, Command, Event, Offer, TransferWish};
 use strowger_link::table::SlotState;
 use strowger_link::{
     Branch, BranchAuth, Cause, LegId, Manner, OnRedirect, PartyRef, Reason, Target, Transport,
@@ -168,7 +168,8 @@ impl Call {
             return Err(Cause::from_sip(481));
         }
         let busy = talk.transfer.is_some() || talk.exchange != Exchange::Idle;
-        if busy || self.is_over(talk.other(replaced)) {
+        let kept = talk.other(replaced);
+        if busy || self.is_over(kept) || !self.is_whole(kept) {
             return Err(Cause::from_sip(491));
         }
         Ok(())
@@ -182,12 +183,46 @@ impl Call {
         }
     }
 
+    /// What a leg says that is beside the bridge: one that wants a place on it, and has none yet.
+    pub(super) fn beside_leg(
+        &mut self,
+        mut talk: Box<Talk>,
+        leg: u8,
+        event: Event,
+        cx: &mut Cx<'_>,
+    ) -> State {
+        match event {
+            Event::Offered(offer) => self.tie_offered(&mut talk, leg, *offer, cx),
+            // Whoever talks loses nobody.
+            Event::Ended { cause, .. } | Event::Refused { cause, .. } => {
+                self.end_leg(leg, &End::ours(cause, Reason::PeerError), Farewell::None, cx);
+            }
+            Event::Progress { .. }
+            | Event::Fields(_)
+            | Event::Parts(_)
+            | Event::Answered { .. }
+            | Event::Confirmed { .. }
+            | Event::Reoffer { .. }
+            | Event::Update { .. }
+            | Event::Refreshed { .. }
+            | Event::ReofferAnswered { .. }
+            | Event::ReofferRefused { .. }
+            | Event::Digits { .. }
+            | Event::Info { .. }
+            | Event::Message { .. }
+            | Event::Transfer(_) => Call::misplaced(cx),
+        }
+        State::Talking(talk)
+    }
+
     /// Another shard's party takes the place that it asked for.
-    pub(super) fn tie_offered(&mut self, talk: &mut Talk, leg: u8, offer: Offer, cx: &mut Cx<'_>) {
-        let Some(replaced) = offer.replaces.filter(|_| self.is_tie(leg)) else {
-            return Call::misplaced(cx);
+    fn tie_offered(&mut self, talk: &mut Talk, leg: u8, offer: Offer, cx: &mut Cx<'_>) {
+        let replaced = offer.replaces.map(|replaces| replaces.leg);
+        let Some(replaced) = replaced.filter(|named| named.slot == self.slot) else {
+            let end = End::ours(Cause::from_sip(481), Reason::BadRequest);
+            return self.end_leg(leg, &end, Farewell::Hangup, cx);
         };
-        let replaced = replaced.leg.leg;
+        let replaced = replaced.leg;
         let kept = talk.other(replaced);
         let may = self.may_tie(talk, replaced);
         match may.and_then(|()| self.tie_answer(kept, leg, offer.body.as_ref(), cx)) {

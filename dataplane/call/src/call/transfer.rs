@@ -57,7 +57,8 @@ pub(crate) struct Transfer {
     pub(super) accepted: bool,
     /// The target's description, while an exchange between the two others is under way.
     pub(super) answer: Option<Body>,
-    /// Nobody asked by REFER: somebody else wants to take `by`'s place, or is to have it.
+    /// Nobody hears of it: somebody else wants to take `by`'s place, or is to have it, or `by` has
+    /// left before it was accepted.
     pub(super) picked: bool,
 }
 
@@ -150,7 +151,7 @@ impl Call {
     ) {
         let kept = talk.other(by);
         let busy = wish.replaces.is_some() && talk.exchange != Exchange::Idle;
-        if talk.transfer.is_some() || self.is_over(kept) || busy {
+        if talk.transfer.is_some() || self.is_over(kept) || busy || !self.is_whole(kept) {
             return self.refuse_transfer(by, Cause::from_sip(491), cx);
         }
         if let Some(far) = wish.replaces.filter(|far| far.slot.seg != self.slot.seg) {
@@ -249,7 +250,7 @@ impl Call {
             hops_left,
             settlement: Octets::default(),
             facts,
-            legs: vec![Leg::mesh(Mesh { far: from, beyond: Some(kept), instead: None })],
+            legs: vec![Leg::mesh(Mesh { far: from, beyond: Some(kept), ..Mesh::waiting() })],
             joined: None,
             again: None,
             beside: None,
@@ -278,11 +279,18 @@ impl Call {
         }
     }
 
-    /// Whom a mesh leg stands for.
-    pub(crate) fn note_beyond(&mut self, leg: u8, beyond: Option<Beyond>) {
+    /// Whom a mesh leg stands for, and whether all calls between are bridged.
+    pub(crate) fn note_beyond(&mut self, leg: u8, beyond: Option<Beyond>, whole: bool) {
         if let Some(mesh) = self.leg_mut(leg).and_then(|leg| leg.mesh.as_mut()) {
-            mesh.beyond = beyond;
+            (mesh.beyond, mesh.whole) = (beyond, whole);
         }
+    }
+
+    /// Whether who is heard by a leg is bridged with this call. One who is to be put through to it
+    /// still talks with somebody else, until an exchange has come to its end.
+    pub(super) fn is_whole(&self, leg: u8) -> bool {
+        let mesh = self.leg(leg).and_then(|known| known.mesh.as_deref());
+        mesh.is_none_or(|mesh| mesh.whole)
     }
 
     /// Mesh legs that are not over.
@@ -327,15 +335,29 @@ impl Call {
         if leg == transfer.mesh {
             return Ok(self.target_said(talk, event, cx));
         }
-        if let Event::Ended { cause, .. } = &event
+        if let Event::Ended { cause, .. } | Event::Refused { cause, .. } = event
             && leg == transfer.by
         {
-            let end = End::new(*cause, Call::party(leg), Reason::Normal);
-            self.end_leg(leg, &end, Farewell::None, cx);
-            self.write_slot(SlotState::Answered, cx);
-            return Ok(State::Talking(talk));
+            return Ok(self.asker_left(talk, cause, cx));
         }
         Err((talk, event))
+    }
+
+    /// Who asked has gone: the other party waits for the target alone.
+    fn asker_left(&mut self, mut talk: Box<Talk>, cause: Cause, cx: &mut Cx<'_>) -> State {
+        let Some(transfer) = talk.transfer.as_deref_mut() else { return State::Talking(talk) };
+        let by = transfer.by;
+        if !transfer.accepted {
+            (transfer.accepted, transfer.picked) = (true, true);
+        }
+        let end = End::new(cause, Call::party(by), Reason::Normal);
+        self.end_leg(by, &end, Farewell::None, cx);
+        let kept = talk.other(by);
+        if let Err(cause) = self.left_amid(&mut talk, kept, cx) {
+            return self.close_talk(*talk, End::ours(cause, Reason::BadMedia), cx);
+        }
+        self.write_slot(SlotState::Answered, cx);
+        self.put_through(talk, cx)
     }
 
     fn target_said(&mut self, mut talk: Box<Talk>, event: Event, cx: &mut Cx<'_>) -> State {
@@ -362,11 +384,17 @@ impl Call {
             Event::Answered { body: None } => {
                 let cause = Cause::from_sip(488);
                 let mesh = transfer.mesh;
+                self.tie_answered(mesh);
                 self.end_leg(mesh, &End::ours(cause, Reason::BadMedia), Farewell::Hangup, cx);
                 self.transfer_failed(talk, cause, cx)
             }
             Event::Ended { cause, .. } | Event::Refused { cause, .. } => {
                 self.transfer_failed(talk, cause, cx)
+            }
+            // Who has not answered offers nothing anew.
+            Event::Reoffer { .. } if transfer.answer.is_none() => {
+                Call::misplaced(cx);
+                State::Talking(talk)
             }
             // Before it is put through it has the description of who is, and no other.
             Event::Update { .. } | Event::Reoffer { .. } => {
@@ -510,8 +538,12 @@ impl Call {
             return Err(Cause::from_sip(491));
         }
         let kept = talk.other(leg);
+        if !self.is_whole(kept) {
+            return Err(Cause::from_sip(491));
+        }
         let instead = Some(joining.by);
-        let mesh = Mesh { far: joining.from, beyond: Some(joining.kept), instead };
+        let mesh =
+            Mesh { far: joining.from, beyond: Some(joining.kept), instead, ..Mesh::waiting() };
         let beyond = self.speaker(kept);
         let beyond = beyond.ok_or(Cause::from_sip(480))?;
         let mesh = self.open_mesh(mesh).ok_or(Cause::from_sip(480))?;
@@ -548,7 +580,7 @@ impl Call {
         let Some(transfer) = talk.transfer.take() else { return State::Talking(talk) };
         let (mesh, kept) = (transfer.mesh, talk.other(transfer.by));
         self.meshed(mesh, far);
-        self.note_beyond(mesh, Some(beyond));
+        self.note_beyond(mesh, Some(beyond), true);
         self.take_place(&mut talk, &transfer, cx);
         let offer = said.and_then(|said| self.describe(mesh, kept, Role::Offer, &said, cx).ok());
         // Without a description at hand each has to say again what it wants.
@@ -584,6 +616,9 @@ impl Call {
 
     /// Media learns what `from` said to `to`, whom it does not pass.
     pub(crate) fn learn(&self, from: u8, to: u8, body: &Body, cx: &mut Cx<'_>) {
+        if self.is_over(to) {
+            return;
+        }
         if let (Some(from), Some(to)) = (self.speaker(from), self.speaker(to)) {
             drop(cx.res.describe(from.0, to.0, Role::Answer, body, (&from.1, &to.1)));
         }

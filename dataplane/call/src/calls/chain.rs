@@ -49,9 +49,10 @@ impl Calls {
         let Some(call) = self.slab.peek(slot) else { return };
         let legs: Vec<u8> = call.mesh_legs().collect();
         for leg in legs {
-            let beyond = self.beyond(LegId { slot, leg });
+            let at = LegId { slot, leg };
+            let (beyond, whole) = (self.beyond(at), self.bridged_with(at).is_some());
             if let Some(call) = self.slab.call(slot) {
-                call.note_beyond(leg, beyond);
+                call.note_beyond(leg, beyond, whole);
             }
         }
     }

@@ -1,8 +1,6 @@
 //! Calls as text: scripts, a table of states and events, and laws under random events.
 
 mod edge;
-mod law;
-mod media;
 mod parts;
 mod pickup;
 mod reroute;
@@ -13,4 +11,6 @@ mod storm;
 mod text;
 mod tie;
 mod transfer;
-mod world;
+
+use super::world;
+use super::world::media;

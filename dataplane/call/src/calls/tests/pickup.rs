@@ -104,6 +104,19 @@ fn who_takes_a_place_talks_with_who_stays() {
     assert!(second.iter().any(|fact| fact == "answered a"), "{second:#?}");
 }
 
+/// Whose place is taken has gone meanwhile, and who stays does not want the newcomer.
+#[test]
+fn a_place_that_is_empty_and_refused_ends_the_call() {
+    let mut scene = Scene::talking();
+    scene.comes((0, 1), false, Some("new"));
+    scene.may();
+    assert_eq!(scene.bye(0, 1), ["part a b", "table answered"]);
+    let told = scene.event(0, 0, refused(488));
+    assert!(told.contains(&"0a< hangup 488/65".to_owned()), "{told:?}");
+    assert!(told.contains(&"1a< hangup 488/65".to_owned()), "{told:?}");
+    scene.end();
+}
+
 /// The caller's place, by an INVITE without an offer: who was called makes one.
 #[test]
 fn the_callers_place_is_taken_without_an_offer() {
@@ -286,5 +299,25 @@ fn a_crash_in_the_middle_leaves_the_call_as_it_was() {
     scene.restart();
     assert_eq!(scene.event(0, 0, Event::Info { body: sdp("i") }), ["1a< info i"]);
     scene.bye(0, 0);
+    scene.end();
+}
+
+/// Who is put through rings at 1003, and somebody picks that up.
+#[test]
+fn the_target_of_a_transfer_is_picked_up_while_it_rings() {
+    let mut scene = Scene::talking();
+    scene.refer(0, 0, None);
+    scene.go("1003");
+    scene.event(1, 1, Event::Progress { status: 180, body: None, fork: 0 });
+    scene.comes((1, 1), true, Some("new"));
+    let told = scene.may();
+    let media = ["part a b", "join b a"];
+    let legs = ["1b< hangup 200/26", "0a< hangup 0/16", "0b< reoffer offer(new)"];
+    for line in media.into_iter().chain(legs).chain(["2a< answer answer(1002)"]) {
+        assert!(told.iter().any(|told| told == line), "{line}: {told:?}");
+    }
+    scene.event(0, 1, answered("b2"));
+    assert_eq!(scene.event(2, 0, Event::Info { body: sdp("i") }), ["0b< info i"]);
+    scene.bye(2, 0);
     scene.end();
 }

@@ -1,16 +1,11 @@
 //! Laws under random events: legal ones, late ones, and such as no party could send.
 
-use super::world::{World, branch, challenge, emergency, gauge, go, offer, refuse, sdp};
+use super::world::{World, challenge, choice, emergency, offer, refuse};
 use proptest::prelude::*;
-use strowger_leg::{Event, Part};
 use strowger_link::codec::encode;
-use strowger_link::{
-    AnswerBody, AskId, Branch, Cause, Extended, Grant, Hangup, LegId, Octets, OnRedirect,
-    Originate, PartyRef, Reason, Reroute, SlotRef, VerbKind,
-};
+use strowger_link::{AnswerBody, AskId, Cause, Hangup, LegId, Reason, SlotRef, VerbKind};
 
 const SLOTS: u32 = 3;
-const STATUSES: [u16; 8] = [302, 404, 408, 480, 486, 503, 600, 603];
 
 /// One step. Numbers choose among what there is, modulo its count.
 #[derive(Clone, Debug)]
@@ -70,7 +65,7 @@ struct Storm {
 impl Storm {
     fn new() -> Storm {
         let mut world = World::new(SLOTS);
-        world.calls.set_emergency(vec![emergency("112", &["x", "y"])]);
+        world.set_emergency(vec![emergency("112", &["x", "y"])]);
         Storm { world, slots: Vec::new(), originated: 0 }
     }
 
@@ -96,7 +91,8 @@ impl Storm {
             }
             Step::Leg { slot, leg, event, detail } => {
                 let leg = LegId { slot: self.slot(slot), leg };
-                self.world.event(leg, event_of(event, detail));
+                let joined = Some(LegId { slot: self.slot(detail >> 2), leg: detail >> 7 });
+                self.world.says(leg, choice::said(event, detail, [joined; 2]));
             }
             Step::Go { ask, shape, grant } => self.go(ask, shape, grant),
             Step::Refuse { ask, record, credit } => {
@@ -107,12 +103,12 @@ impl Storm {
             }
             Step::Challenge { ask } => self.answer(ask, challenge()),
             Step::Extended { ask, grant } => {
-                self.answer(ask, AnswerBody::Extended(Extended { grant: grant_of(grant) }));
+                self.answer(ask, choice::extended(grant));
             }
             Step::Lengthen { slot, ask, grant } => {
                 let leg = LegId { slot: self.slot(slot), leg: 0 };
                 if let Some(ask) = self.ask(ask) {
-                    self.world.lengthen(leg, ask, grant_of(grant));
+                    self.world.lengthen(leg, ask, choice::grant(grant));
                 }
             }
             Step::Wait { ms } => drop(self.world.wait(ms.into())),
@@ -132,10 +128,7 @@ impl Storm {
             Step::Gauge { id, full: false } => drop(self.world.media.full.remove(&id.into())),
             Step::Deaf { leg, deaf: true } => drop(self.world.media.deaf.insert(leg)),
             Step::Deaf { leg, deaf: false } => drop(self.world.media.deaf.remove(&leg)),
-            Step::Restart => {
-                drop(self.world.restart());
-                self.world.calls.set_emergency(vec![emergency("112", &["x", "y"])]);
-            }
+            Step::Restart => drop(self.world.restart()),
         }
         self.world.drain();
     }
@@ -147,118 +140,22 @@ impl Storm {
     }
 
     fn go(&mut self, ask: u8, shape: u8, grant: u8) {
-        let Some(ask) = self.ask(ask) else { return };
-        let stages = (0..shape % 4)
-            .map(|stage| (0..=(shape >> 2) % 3).map(|n| branch_of(shape ^ stage ^ n)).collect())
-            .collect();
-        let max_ms = if shape & 0x40 == 0 { 0 } else { 30_000 };
-        let mut plan = go(ask, stages, grant_of(grant), max_ms);
-        let any = shape & 0x10 != 0;
-        plan.reroute = (shape & 0x20 != 0).then_some(Reroute { talk_ms_max: 20_000, any });
-        // One that is told.
-        plan.manner.ringing = shape & 0x80 != 0;
-        self.world.answer(ask, AnswerBody::Go(Box::new(plan)));
+        if let Some(ask) = self.ask(ask) {
+            let plan = choice::go(ask, shape, grant);
+            self.world.answer(ask, AnswerBody::Go(Box::new(plan)));
+        }
     }
 
     fn originate(&mut self, shape: u8, grant: u8) {
         self.originated += 1;
         // Outside the range of asks of this shard.
         let ask = AskId(self.originated);
-        let args = Originate {
-            first: branch_of(shape),
-            second: branch_of(shape >> 3),
-            grant: grant_of(grant),
-            settlement: Octets(ask.0.to_le_bytes().to_vec()),
-            ask,
-            deadline_ms: u32::from(shape % 3) * 10_000,
-        };
+        let args = choice::originate(ask, shape, grant);
         self.world.expect_origination(ask);
         self.world.verb(LegId::default(), VerbKind::Originate, encode(&args));
         self.world.drain();
         self.slots.push(self.world.slot);
     }
-
-    /// Everybody hangs up and the disk keeps up: nothing may be left.
-    fn heal(&mut self) {
-        self.world.calls.handle_control_back();
-        self.world.drain();
-        for _ in 0..2 {
-            for leg in self.world.laws.open_legs() {
-                let cause = Cause::new(0, 16);
-                self.world.event(leg, Event::Ended { cause, by_party: true });
-                self.world.drain();
-            }
-        }
-        self.world.wait(200_000_000);
-        self.world.calls.handle_durable(self.world.seq);
-        self.world.drain();
-        self.world.laws.settled(&self.world.calls, &self.world.media);
-    }
-}
-
-fn event_of(event: u8, detail: u8) -> Event {
-    let cause = Cause::from_sip(STATUSES[usize::from(detail) % STATUSES.len()]);
-    let body = if detail & 0x30 == 0 { None } else { Some(sdp("x")) };
-    match event % 16 {
-        0..=2 => {
-            let status = 180 + u16::from(detail % 4);
-            Event::Progress { status, body, fork: detail >> 7 }
-        }
-        3..=6 => Event::Answered { body },
-        7 => Event::Confirmed { body },
-        8 | 9 => {
-            let contacts = (0..detail >> 5 & 3).map(|n| format!("sip:{}@x", n ^ detail)).collect();
-            Event::Refused { cause, contacts, silent: detail & 0x80 != 0 }
-        }
-        10 if detail & 1 == 0 => Event::Update { body: sdp("u") },
-        10 => Event::Reoffer { body },
-        11 if detail & 3 == 3 => Event::Refreshed { body },
-        11 => Event::ReofferAnswered { body },
-        12 => Event::ReofferRefused { cause },
-        13 if detail & 1 == 0 => Event::Digits { digits: "12".into(), duration_ms: 100 },
-        13 => {
-            let part = Part { body: sdp("p"), disposition: "signal".into(), required: false };
-            Event::Parts(vec![part])
-        }
-        14 => match detail % 3 {
-            0 => Event::Offered(Box::new(offer("1002", None))),
-            _ => Event::Info { body: sdp("i") },
-        },
-        _ => Event::Ended { cause, by_party: detail & 0x80 != 0 },
-    }
-}
-
-fn branch_of(shape: u8) -> Branch {
-    let mut branch = branch("b");
-    if shape & 8 != 0 {
-        branch.party = PartyRef::Trunk(shape.into());
-    }
-    branch.ring_ms = 1000 * u32::from(shape % 30);
-    branch.first_ms = 500 * u32::from(shape >> 5);
-    branch.redirect = match shape % 4 {
-        0 | 1 => OnRedirect::Ask,
-        2 => OnRedirect::Pass,
-        _ => OnRedirect::Fail,
-    };
-    branch.gauges = (0..shape % 3).map(|id| gauge(id.into())).collect();
-    if shape & 0x10 != 0 {
-        branch.continue_on = vec![486, 408, 600];
-    }
-    if shape & 0x20 != 0 {
-        branch.stop_on = vec![503];
-    }
-    branch
-}
-
-fn grant_of(choice: u8) -> Grant {
-    let ms = match choice % 4 {
-        0 => u64::MAX,
-        1 => u64::from(choice) * 10,
-        2 => u64::from(choice) * 1000,
-        _ => 0,
-    };
-    let free_ms = if choice & 0x20 != 0 { ms.min(u64::from(choice) * 500) } else { 0 };
-    Grant { ms, free_ms, last: choice & 0x80 != 0, go_on: choice & 0x40 != 0 }
 }
 
 proptest! {
@@ -270,6 +167,6 @@ proptest! {
         for step in &steps {
             storm.take(step);
         }
-        storm.heal();
+        storm.world.heal();
     }
 }

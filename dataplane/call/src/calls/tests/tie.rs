@@ -1,5 +1,6 @@
 //! Ties: what each of two calls of two shards does. The other shard is whoever plays leg `c`.
 
+use super::media::letter;
 use super::transfer::Scene;
 use super::world::{offer, sdp};
 use strowger_leg::{Event, Replaces};
@@ -177,11 +178,71 @@ fn both_halves_outlive_their_process() {
         assert!(told.iter().any(|line| line.starts_with("0c< hangup")), "{told:?}");
         scene.end();
     }
-    // What is tried ends with the process: the two talk on.
+}
+
+/// Time goes on by nothing.
+fn at_once(scene: &mut Scene) -> Vec<String> {
+    let outputs = scene.world.wait(0);
+    scene.texts(&outputs)
+}
+
+#[test]
+fn what_is_tried_ends_with_the_process() {
+    let given_up = ["table answered", "0c< hangup 408/102", "0a< transfer-progress 408"];
+    for is_answered in [false, true] {
+        let mut scene = Scene::talking();
+        scene.refer(0, 0, Some(ABROAD));
+        if is_answered {
+            // It waits for the end of an exchange.
+            scene.event(0, 0, offers("a2"));
+            assert_eq!(scene.event(0, 2, answered("c1")), [""; 0]);
+        }
+        scene.restart();
+        assert_eq!(at_once(&mut scene), given_up);
+        if !is_answered {
+            assert_eq!(scene.event(0, 0, Event::Info { body: sdp("i") }), ["0b< info i"]);
+        }
+        scene.bye(0, 0);
+        scene.end();
+    }
+}
+
+#[test]
+fn who_waits_alone_for_another_shard_ends_with_the_process() {
     let mut scene = Scene::talking();
     scene.refer(0, 0, Some(ABROAD));
-    scene.restart();
+    scene.event(0, 1, offers("b2"));
+    scene.bye(0, 0);
+    // The asker is not there to be asked for an offer.
+    assert_eq!(scene.restart(), [""; 0]);
+    let told = at_once(&mut scene);
+    assert!(told.contains(&"0c< hangup 408/102".to_owned()), "{told:?}");
+    assert_eq!(told.last().unwrap(), "0b< hangup 408/102", "{told:?}");
+    scene.end();
+}
+
+#[test]
+fn a_tie_says_nothing_that_its_place_does_not_let_it_say() {
+    let mut scene = Scene::talking();
+    scene.refer(0, 0, Some(ABROAD));
+    // It has not answered, so it has made no offer that could be refused.
+    assert_eq!(scene.event(0, 2, offers("c2")), [""; 0]);
+    scene.event(0, 2, refused(481));
+    // Who wants a place and has none yet is nobody's other party, and its end is its own.
+    let place = scene.leg(0, 0);
+    let tie = scene.world.calls.reserve_beside(place).unwrap();
+    scene.world.laws.offered(tie);
+    for said in [offers("t1"), accepts("t1"), Event::Info { body: sdp("i") }] {
+        assert_eq!(scene.event(0, tie.leg, said), [""; 0]);
+    }
+    assert_eq!(scene.bye(0, tie.leg), [""; 0]);
     assert_eq!(scene.event(0, 0, Event::Info { body: sdp("i") }), ["0b< info i"]);
+    // One that names no place has none.
+    let tie = scene.world.calls.reserve_beside(place).unwrap();
+    scene.world.laws.offered(tie);
+    let nowhere = Event::Offered(Box::new(offer("shard", Some("b1"))));
+    let told = scene.event(0, tie.leg, nowhere);
+    assert_eq!(told, [format!("0{}< hangup 481/41", letter(tie.leg))]);
     scene.bye(0, 0);
     scene.end();
 }

@@ -191,8 +191,7 @@ impl Scene {
         }
         self.world.calls.handle_durable(self.world.seq);
         self.told();
-        let World { laws, calls, media, .. } = &self.world;
-        laws.settled(calls, media);
+        self.world.settled();
     }
 
     pub(super) fn facts(&self, call: usize) -> Vec<String> {
@@ -380,6 +379,90 @@ fn an_answer_waits_for_an_exchange_under_way() {
         ]
     );
     scene.bye(0, 1);
+    scene.end();
+}
+
+/// The target has answered, and who is put through still owes another one an answer: nobody else
+/// has the target's place until that is over.
+#[test]
+fn the_place_of_a_target_is_not_had_before_it_has_it_itself() {
+    let mut scene = Scene::talking();
+    scene.refer(0, 0, None);
+    scene.go("1003");
+    scene.event(0, 0, Event::Reoffer { body: Some(sdp("a2")) });
+    scene.event(1, 1, Event::Answered { body: Some(sdp("c1")) });
+    assert_eq!(scene.refer(1, 1, None), ["1b< transfer-refuse 491/31"]);
+    let place = scene.leg(1, 1);
+    let refused = scene.world.calls.reserve_beside(place).map_err(|cause| cause.sip);
+    assert_eq!(refused, Err(491));
+    scene.event(0, 1, Event::ReofferAnswered { body: Some(sdp("b2")) });
+    scene.event(0, 1, Event::ReofferAnswered { body: Some(sdp("b3")) });
+    let asked = scene.refer(1, 1, None);
+    assert_eq!(asked.last().unwrap(), "ask transfer 1003");
+    scene.end();
+}
+
+#[test]
+fn an_asker_that_left_before_its_wish_was_accepted_hears_nothing_of_it() {
+    let mut scene = Scene::talking();
+    scene.refer(0, 0, None);
+    scene.bye(0, 0);
+    assert_eq!(scene.go("1003"), ["table ringing", "1b< invite offer(1002)"]);
+    let told = scene.event(1, 1, Event::Answered { body: Some(sdp("c1")) });
+    assert_eq!(told.last().unwrap(), "0b< reoffer offer(c1)", "{told:?}");
+    assert!(!told.iter().any(|line| line.starts_with("0a<")), "{told:?}");
+    scene.end();
+    let mut scene = Scene::talking();
+    scene.refer(0, 0, None);
+    scene.bye(0, 0);
+    let told = scene.refuse(403);
+    assert!(!told.iter().any(|line| line.starts_with("0a<")), "{told:?}");
+    assert!(told.contains(&"0b< hangup 403/21".to_owned()), "{told:?}");
+    scene.end();
+}
+
+/// What becomes of an exchange under way when the asker goes before the target has answered.
+#[test]
+fn an_asker_may_go_amid_an_exchange() {
+    let offers = |text| Event::Reoffer { body: Some(sdp(text)) };
+    let accepts = |text| Event::ReofferAnswered { body: Some(sdp(text)) };
+    let target = || Event::Answered { body: Some(sdp("c1")) };
+    let tried = || {
+        let mut scene = Scene::talking();
+        scene.refer(0, 0, None);
+        scene.go("1003");
+        scene
+    };
+    // It has offered: the answer goes to nobody, and only then the target is shown.
+    let mut scene = tried();
+    scene.event(0, 0, offers("a2"));
+    scene.bye(0, 0);
+    scene.event(1, 1, target());
+    let told = scene.event(0, 1, accepts("b2"));
+    assert_eq!(told.last().unwrap(), "0b< reoffer offer(c1)", "{told:?}");
+    scene.end();
+    // It owes an answer: the offer may be made again, to the target.
+    for offer in [Some("b2"), None] {
+        let mut scene = tried();
+        scene.event(0, 1, Event::Reoffer { body: offer.map(sdp) });
+        let told = scene.bye(0, 0);
+        assert!(told.contains(&"0b< reoffer-refuse 491/31".to_owned()), "{told:?}");
+        let told = scene.event(1, 1, target());
+        assert_eq!(told.last().unwrap(), "0b< reoffer offer(c1)", "{told:?}");
+        scene.end();
+    }
+    // The target has answered and waits for the end of the exchange: here it is.
+    let mut scene = tried();
+    scene.event(0, 1, offers("b2"));
+    scene.event(1, 1, target());
+    let told = scene.bye(0, 0);
+    assert_eq!(told.last().unwrap(), "0b< reoffer offer(c1)", "{told:?}");
+    scene.end();
+    // It was to answer an offer that it wanted itself: nobody else can.
+    let mut scene = tried();
+    scene.event(0, 0, Event::Reoffer { body: None });
+    let told = scene.bye(0, 0);
+    assert!(told.contains(&"0b< hangup 488/65".to_owned()), "{told:?}");
     scene.end();
 }
 

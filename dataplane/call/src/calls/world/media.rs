@@ -7,29 +7,34 @@ use strowger_leg::Body;
 use strowger_link::{Cause, Gauge, LegId, MediaPolicy, MediaReport, Tick};
 
 /// A description is the text of the one it came from, inside its role: `offer(a1)`.
-#[derive(Default)]
-pub(super) struct Media {
+#[derive(Default, Debug)]
+pub struct Media {
     /// Lines for the transcript.
-    pub(super) lines: Vec<String>,
+    pub lines: Vec<String>,
     /// Legs that cannot be described.
-    pub(super) deaf: BTreeSet<u8>,
+    pub deaf: BTreeSet<u8>,
     /// Gauges that are full.
-    pub(super) full: BTreeSet<u32>,
-    pub(super) in_use: BTreeMap<u32, u32>,
-    pub(super) joined: BTreeSet<(LegId, LegId)>,
+    pub full: BTreeSet<u32>,
+    /// How many have each gauge.
+    pub in_use: BTreeMap<u32, u32>,
+    /// Legs that hear each other.
+    pub joined: BTreeSet<(LegId, LegId)>,
     released: BTreeSet<LegId>,
     /// The newest description from one leg to another.
-    pub(super) told: BTreeMap<(u8, u8), String>,
+    pub told: BTreeMap<(u8, u8), String>,
     said: BTreeMap<LegId, String>,
 }
 
-pub(super) fn letter(leg: u8) -> char {
+/// How a transcript names a leg.
+#[must_use]
+pub fn letter(leg: u8) -> char {
     char::from(b'a' + leg)
 }
 
 impl Media {
     /// Of the same world, with nothing open; what legs said stands in their images.
-    pub(super) fn after_restart(&self) -> Media {
+    #[must_use]
+    pub fn after_restart(&self) -> Media {
         let (deaf, full, said) = (self.deaf.clone(), self.full.clone(), self.said.clone());
         Media { deaf, full, said, ..Media::default() }
     }

@@ -11,8 +11,11 @@ const OUTPUTS_PER_EVENT_MAX: usize = 160;
 
 #[derive(Default, Debug)]
 struct LegLaw {
+    /// Somebody is there: it is no half of another call.
+    party: bool,
     inbound: bool,
     answered: bool,
+    /// It was told fields before its answer; those of a redirect come so.
     fields: bool,
     hung_up: bool,
     /// It answered after our hang-up, so one more hang-up is right.
@@ -27,8 +30,9 @@ struct LegLaw {
     beside: bool,
 }
 
-#[derive(Default)]
-pub(super) struct Laws {
+/// What each leg and call was told so far, and what it may not be told any more.
+#[derive(Default, Debug)]
+pub struct Laws {
     legs: BTreeMap<LegId, LegLaw>,
     started: BTreeSet<SlotRef>,
     ended: BTreeSet<SlotRef>,
@@ -36,13 +40,16 @@ pub(super) struct Laws {
     freed: BTreeSet<SlotRef>,
     /// Grants sent down, and how often each was balanced.
     grants: BTreeMap<AskId, u32>,
+    /// Those that were balanced in this step: who hears of it hears of the answer behind it.
+    balanced: BTreeSet<AskId>,
     /// Those of redirects, and whether they were given back.
     redirects: BTreeMap<AskId, bool>,
 }
 
 impl Laws {
-    pub(super) fn offered(&mut self, leg: LegId) {
-        self.legs.insert(leg, LegLaw { inbound: true, ..LegLaw::default() });
+    /// A leg of an INVITE.
+    pub fn offered(&mut self, leg: LegId) {
+        self.legs.insert(leg, LegLaw { party: true, inbound: true, ..LegLaw::default() });
     }
 
     /// A plan was sent down under `ask`, perhaps not for the first time.
@@ -86,6 +93,23 @@ impl Laws {
         }
     }
 
+    /// The next life has the calls that leave leave again.
+    pub(super) fn reborn(&mut self) {
+        self.done.clear();
+    }
+
+    /// Whether a leg is answered and goes on.
+    #[must_use]
+    pub fn talks(&self, leg: LegId) -> bool {
+        self.legs.get(&leg).is_some_and(|law| law.answered && !law.ended && !law.hung_up)
+    }
+
+    /// Whether a leg came by an INVITE.
+    #[must_use]
+    pub fn is_inbound(&self, leg: LegId) -> bool {
+        self.legs.get(&leg).is_some_and(|law| law.inbound)
+    }
+
     /// Its record is in the journal.
     pub(super) fn is_recorded(&self, slot: SlotRef) -> bool {
         self.ended.contains(&slot)
@@ -93,14 +117,16 @@ impl Laws {
 
     /// Legs of a slot that the protocol would take back after a crash: neither ended nor hung up.
     pub(super) fn legs_left(&self, slot: SlotRef) -> Vec<LostLeg> {
-        let left =
-            self.legs.iter().filter(|(id, law)| id.slot == slot && !law.ended && !law.hung_up);
+        let parties = self.legs.iter().filter(|(id, law)| id.slot == slot && law.party);
+        let left = parties.filter(|(_, law)| !law.ended && !law.hung_up);
         left.map(|(id, law)| LostLeg { leg: id.leg, early: !law.answered, explain: true }).collect()
     }
 
-    /// Legs that have not reported their end.
-    pub(super) fn open_legs(&self) -> Vec<LegId> {
-        self.legs.iter().filter(|(_, law)| !law.ended).map(|(leg, _)| *leg).collect()
+    /// Legs of parties that have not reported their end.
+    #[must_use]
+    pub fn open_legs(&self) -> Vec<LegId> {
+        let open = self.legs.iter().filter(|(_, law)| law.party && !law.ended);
+        open.map(|(leg, _)| *leg).collect()
     }
 
     pub(super) fn observe_all(&mut self, outputs: &[Output], calls: usize) {
@@ -112,6 +138,7 @@ impl Laws {
             Output::Leg { .. } => 3,
         };
         assert!(outputs.is_sorted_by_key(order), "state before effect: {outputs:?}");
+        self.balanced.clear();
         for output in outputs {
             self.observe(output);
         }
@@ -136,6 +163,9 @@ impl Laws {
             Output::Done { slot, .. } => {
                 assert!(self.done.insert(*slot), "done twice");
                 assert!(!self.freed.contains(slot), "a free slot is done");
+                let mut legs = self.legs.iter().filter(|(id, law)| id.slot == *slot && law.party);
+                let forgotten = legs.find(|(_, law)| !law.ended && !law.hung_up);
+                assert!(forgotten.is_none(), "nobody said the last word: {forgotten:?}");
             }
             Output::Free { slot } => assert!(self.freed.insert(*slot), "freed twice"),
             Output::Up(Up::Abandoned(ask)) if self.redirects.contains_key(ask) => {
@@ -145,7 +175,9 @@ impl Laws {
                 *self.grants.entry(*ask).or_insert(0) += 1;
             }
             Output::Up(Up::Started(started)) => {
-                assert_eq!(self.grants.get(&started.ask), Some(&0), "started what is over");
+                let is_open = self.grants.get(&started.ask) == Some(&0);
+                let is_over_since = self.balanced.contains(&started.ask);
+                assert!(is_open || is_over_since, "what is over is started: {started:?}");
             }
             Output::Up(Up::Live(live)) => {
                 let law = self.legs.entry(live.leg).or_default();
@@ -174,6 +206,7 @@ impl Laws {
         if settlement == ask.0.to_le_bytes()
             && let Some(count) = self.grants.get_mut(&ask)
         {
+            self.balanced.insert(ask);
             *count += 1;
         }
     }
@@ -199,7 +232,10 @@ impl Laws {
                 law.answered_late = false;
                 return;
             }
-            Command::Invite(_) => assert!(!law.inbound && !law.answered),
+            Command::Invite(_) => {
+                assert!(!law.inbound && !law.answered, "{leg:?} is invited");
+                law.party = true;
+            }
             Command::Progress { body, .. } => {
                 assert!(law.inbound && !law.answered);
                 law.described |= body.is_some();
