@@ -5,6 +5,7 @@
 //! order in which they are taken; each can end the attempt.
 
 mod agreed;
+mod bid;
 mod called;
 mod callee;
 mod candidate;

@@ -9,6 +9,7 @@
 //! for longest is forgotten first. Short talks are remembered for the second try of their callers.
 
 mod line;
+mod part;
 mod second;
 mod talk;
 mod turn;
@@ -17,8 +18,9 @@ pub use second::{CallPair, SECOND_TRIES_MAX, SECOND_TRY_US};
 pub use talk::{Talked, TalkedDay, local_day};
 pub use turn::{Due, Turn};
 
-use crate::limits::{DIRECTION_TRUNKS_MAX, DIRECTIONS_MAX, STANDING_TRUNKS_MAX};
+use crate::limits::{DIRECTIONS_MAX, STANDING_TRUNKS_MAX};
 use line::Lines;
+use part::Part;
 use second::ShortTalks;
 use std::collections::{BTreeMap, BTreeSet};
 use strowger_model::{Digits, RouteSettings, TrunkId};
@@ -321,8 +323,7 @@ pub struct Failing {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Standing {
     trunks: BTreeMap<TrunkId, Record>,
-    /// By direction; trunks in order of ids.
-    directions: BTreeMap<Direction, Vec<(TrunkId, Record)>>,
+    directions: BTreeMap<Direction, Part>,
     /// Calls that were sent.
     calls: u64,
     /// Something may have failed: as long as nothing has, nobody looks.
@@ -339,7 +340,7 @@ pub struct Standing {
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
     standing: &'a Standing,
-    direction: &'a [(TrunkId, Record)],
+    direction: Option<&'a Part>,
     now_us: i64,
 }
 
@@ -348,7 +349,7 @@ impl Standing {
     #[must_use]
     pub fn view(&self, number: &Digits, now_us: i64) -> View<'_> {
         let direction = self.directions.get(&Direction::of(number));
-        View { standing: self, direction: direction.map_or(&[], Vec::as_slice), now_us }
+        View { standing: self, direction, now_us }
     }
 
     /// A call is sent to a trunk first. `probes` = to see how good it is.
@@ -438,10 +439,7 @@ impl Standing {
     /// By hand: a trunk is as good as new. Its figures stay.
     pub fn restore(&mut self, trunk: TrunkId) {
         let own = self.trunks.get_mut(&trunk);
-        let of_directions = self.directions.values_mut().filter_map(|list| {
-            let at = list.binary_search_by_key(&trunk, |(id, _)| *id).ok()?;
-            list.get_mut(at).map(|(_, record)| record)
-        });
+        let of_directions = self.directions.values_mut().filter_map(|part| part.get_mut(trunk));
         for record in own.into_iter().chain(of_directions) {
             (record.state, record.failures) = (State::Well, 0);
         }
@@ -450,7 +448,7 @@ impl Standing {
     /// Takes figures from before in the place of those that are known, which they count too: what
     /// failed and what was called last stays. Oldest first.
     pub fn recall(&mut self, all: &[Recalled]) {
-        let of_directions = self.directions.values_mut().flatten().map(|(_, record)| record);
+        let of_directions = self.directions.values_mut().flat_map(Part::records_mut);
         for record in self.trunks.values_mut().chain(of_directions) {
             (record.days, record.months) = Default::default();
             (record.day, record.month) = (0, 0);
@@ -470,7 +468,7 @@ impl Standing {
         });
         let all = self.trunks.iter().map(|(trunk, record)| (*trunk, None, record));
         let parts = self.directions.iter().flat_map(|(direction, list)| {
-            list.iter().map(move |(trunk, record)| (*trunk, Some(*direction), record))
+            list.iter().map(move |(trunk, record)| (trunk, Some(*direction), record))
         });
         silent.chain(all.chain(parts).filter_map(|(trunk, direction, record)| {
             let (tries, again_us) = match record.state {
@@ -487,27 +485,19 @@ impl Standing {
         if self.directions.len() >= DIRECTIONS_MAX && !self.directions.contains_key(&direction) {
             self.forget_quietest();
         }
-        let list = self.directions.entry(direction).or_default();
-        let part = match list.binary_search_by_key(&trunk, |(id, _)| *id) {
-            Ok(at) => list.get_mut(at),
-            Err(_) if list.len() >= DIRECTION_TRUNKS_MAX => None,
-            Err(at) => {
-                list.insert(at, (trunk, Record::default()));
-                list.get_mut(at)
-            }
-        };
+        let part = self.directions.entry(direction).or_default().get_or_open(trunk);
         let is_full = self.trunks.len() >= STANDING_TRUNKS_MAX;
         let whole = match self.trunks.contains_key(&trunk) || !is_full {
             true => Some(self.trunks.entry(trunk).or_default()),
             false => None,
         };
-        [whole, part.map(|(_, record)| record)]
+        [whole, part]
     }
 
     /// Forgets the directions that nobody called for longest, a part of all at a time: to look at
     /// all of them for one would be dear.
     fn forget_quietest(&mut self) {
-        let last = |list: &Vec<(TrunkId, Record)>| list.iter().map(|(_, r)| r.last).max();
+        let last = |part: &Part| part.iter().map(|(_, record)| record.last).max();
         let mut ages: Vec<Option<u64>> = self.directions.values().map(last).collect();
         let (_, oldest_kept, _) = ages.select_nth_unstable(DIRECTIONS_MAX / FORGET_PART);
         let oldest_kept = *oldest_kept;
@@ -517,8 +507,13 @@ impl Standing {
 
 impl View<'_> {
     fn part(&self, trunk: TrunkId) -> Option<&Record> {
-        let at = self.direction.binary_search_by_key(&trunk, |(id, _)| *id).ok()?;
-        self.direction.get(at).map(|(_, record)| record)
+        self.direction?.get(trunk)
+    }
+
+    /// Whether any trunk may have failed lately.
+    #[must_use]
+    pub const fn is_any_failed(&self) -> bool {
+        self.standing.is_any_failed
     }
 
     /// Whether it failed lately: as a whole, and for this number.

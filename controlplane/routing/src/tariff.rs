@@ -23,8 +23,10 @@ pub struct TariffDeck {
     tariff: Tariff,
     deck: Deck<Line>,
     conditions: Vec<Conditions>,
-    // Further lines of prefixes whose first says so, in the order to try.
-    more: Vec<(PrefixId, Line)>,
+    // Of the prefixes that have several lines, in order of their ids.
+    leaders: Vec<Leader>,
+    // Their further lines, in the order to try, those of one prefix behind each other.
+    more: Vec<Line>,
     ids: Ids,
     // A line counts at some times only.
     is_timed: bool,
@@ -37,12 +39,21 @@ struct Line {
     price: Price,
     // What `Ids` makes of it.
     id: u32,
-    // Place in the table of conditions; with [`MORE`] there are further lines of this prefix.
+    // Place in the table of conditions; with [`MORE`] that of a leader, which says it.
     conditions: u32,
 }
 
 /// Mark of a line that others of its prefix follow.
 const MORE: u32 = 1 << 31;
+
+/// The first line of a prefix that has several.
+#[derive(Clone, Copy, Debug)]
+struct Leader {
+    // Place of its own conditions.
+    conditions: u32,
+    // Place of the first further line; they end where those of the next leader begin.
+    begin: u32,
+}
 
 /// The ids of lines: of one tariff they lie near each other, as they came from one list.
 #[derive(Clone, Debug)]
@@ -159,6 +170,37 @@ pub(crate) const fn without_tax(raw: i128, vat_included: bool, vat_ppm: u32) -> 
     }
 }
 
+/// The prices of a call while they are put together.
+struct Segments {
+    list: [Segment; SEGMENTS_MAX],
+    count: usize,
+}
+
+impl Default for Segments {
+    fn default() -> Segments {
+        let none = Segment { until_ms: FOREVER_MS, price: Price(0) };
+        Segments { list: [none; SEGMENTS_MAX], count: 0 }
+    }
+}
+
+impl Segments {
+    /// Beyond [`SEGMENTS_MAX`] nothing is added.
+    fn push(&mut self, segment: Segment) {
+        if let Some(place) = self.list.get_mut(self.count) {
+            *place = segment;
+            self.count += 1;
+        }
+    }
+
+    fn last_mut(&mut self) -> Option<&mut Segment> {
+        self.list.get_mut(..self.count)?.last_mut()
+    }
+
+    fn as_slice(&self) -> &[Segment] {
+        self.list.get(..self.count).unwrap_or_default()
+    }
+}
+
 /// The line that counts at a moment: of the longest prefix that has one, the highest rank, of those
 /// the first.
 fn first_counting<'c, 'a>(found: &'c [Found<'a>], at: &Time) -> Option<&'c Found<'a>> {
@@ -227,7 +269,7 @@ impl TariffDeck {
         let mut table = BTreeMap::new();
         let mut conditions = Vec::new();
         let mut ids = Ids::of(rates);
-        let mut more: Vec<(PrefixId, Line)> = Vec::new();
+        let (mut leaders, mut more): (Vec<Leader>, Vec<Line>) = Default::default();
         let mut first: Vec<(PrefixId, Line)> = Vec::with_capacity(sorted.len());
         for (id, rate) in sorted {
             let own = Conditions::of(rate);
@@ -238,12 +280,17 @@ impl TariffDeck {
             let line = Line { price: rate.price, id: ids.put(rate.id), conditions: place };
             match first.last_mut() {
                 Some((same, leader)) if *same == id => {
-                    leader.conditions |= MORE;
-                    more.push((id, line));
+                    if leader.conditions & MORE == 0 {
+                        let begin = u32::try_from(more.len()).unwrap_or(u32::MAX);
+                        leaders.push(Leader { conditions: leader.conditions, begin });
+                        leader.conditions = MORE | (leaders.len() as u32 - 1);
+                    }
+                    more.push(line);
                 }
                 Some(_) | None => first.push((id, line)),
             }
         }
+        leaders.shrink_to_fit();
         more.shrink_to_fit();
         let classes: BTreeSet<TimeClass> =
             conditions.iter().map(|c: &Conditions| c.class).collect();
@@ -252,6 +299,7 @@ impl TariffDeck {
             tariff,
             deck: Deck::build_sorted(first),
             conditions,
+            leaders,
             more,
             ids,
             is_timed: classes.iter().any(|class| *class != TimeClass::All),
@@ -307,7 +355,8 @@ impl TariffDeck {
     #[must_use]
     pub fn located(&self, taken: Taken, chain: &Chain, wanted: Wanted) -> Option<Found<'_>> {
         let Taken { line, prefix } = taken;
-        let first = self.found(&line, prefix).filter(|found| found.conditions.fits(wanted));
+        let (own, _) = self.lines_of(&line);
+        let first = self.found(own, prefix).filter(|found| found.conditions.fits(wanted));
         first.filter(|_| !self.is_timed).or_else(|| self.locate(chain, wanted))
     }
 
@@ -352,13 +401,13 @@ impl TariffDeck {
         let rate = at(wall_us)?.terms();
         let end_us = wall_us.saturating_add_unsigned(ms_max.saturating_mul(1_000));
         let (mut now_us, mut price) = (wall_us, rate.price);
-        let mut list: Vec<Segment> = Vec::with_capacity(SEGMENTS_MAX);
+        let mut list = Segments::default();
         for _ in 0..STRETCHES_MAX {
             let next_us = clock.next_us(now_us, &self.edges);
             // The millisecond in which the next price begins is the next price's.
             let after_us = next_us.saturating_sub(wall_us);
             let until_ms = u32::try_from(after_us.div_euclid(1_000)).unwrap_or(FOREVER_MS);
-            let is_full = list.len() == SEGMENTS_MAX;
+            let is_full = list.count == SEGMENTS_MAX;
             match list.last_mut() {
                 Some(last) if last.price == price => last.until_ms = until_ms,
                 Some(_) if is_full => break,
@@ -372,7 +421,7 @@ impl TariffDeck {
         if let Some(last) = list.last_mut() {
             last.until_ms = FOREVER_MS;
         }
-        Some((rate, Prices::new(&list)?))
+        Some((rate, Prices::new(list.as_slice())?))
     }
 
     /// The line and the one price of a call in a deck that is not timed.
@@ -388,7 +437,7 @@ impl TariffDeck {
         let mut list = Vec::with_capacity(4);
         for (prefix, first) in self.deck.matches(chain) {
             let mut is_always = false;
-            let found = self.lines(prefix, first).filter_map(|line| self.found(line, prefix));
+            let found = self.lines(first).filter_map(|line| self.found(line, prefix));
             for found in found.filter(|found| found.conditions.fits(wanted)) {
                 is_always |= matches!(found.conditions.class, TimeClass::All | TimeClass::Rest);
                 list.push(found);
@@ -404,7 +453,7 @@ impl TariffDeck {
     /// the first.
     fn best(&self, chain: &Chain, fits: impl Fn(&Conditions) -> bool) -> Option<Found<'_>> {
         self.deck.matches(chain).find_map(|(prefix, first)| {
-            let found = self.lines(prefix, first).filter_map(|line| self.found(line, prefix));
+            let found = self.lines(first).filter_map(|line| self.found(line, prefix));
             let mut fitting = found.filter(|found| fits(found.conditions));
             let best = fitting.next()?;
             if !self.is_timed {
@@ -419,25 +468,30 @@ impl TariffDeck {
     }
 
     /// The lines of one prefix, in the order to try.
-    fn lines<'a>(
-        &'a self,
-        prefix: PrefixId,
-        first: &'a Line,
-    ) -> impl Iterator<Item = &'a Line> + use<'a> {
-        let further = match first.conditions & MORE {
-            0 => &[],
-            _ => {
-                let begin = self.more.partition_point(|(id, _)| *id < prefix);
-                self.more.get(begin..).unwrap_or_default()
-            }
-        };
-        let own = further.iter().take_while(move |(id, _)| *id == prefix).map(|(_, line)| line);
-        core::iter::once(first).chain(own)
+    fn lines(&self, first: &Line) -> impl Iterator<Item = Line> + use<'_> {
+        let (own, further) = self.lines_of(first);
+        core::iter::once(own).chain(further.iter().copied())
     }
 
-    fn found(&self, line: &Line, prefix: PrefixId) -> Option<Found<'_>> {
-        let conditions = self.conditions.get((line.conditions & !MORE) as usize)?;
-        Some(Found { deck: self, line: *line, conditions, prefix })
+    /// The first line of a prefix with its own conditions, and the further ones.
+    fn lines_of(&self, first: &Line) -> (Line, &[Line]) {
+        if first.conditions & MORE == 0 {
+            return (*first, &[]);
+        }
+        let at = (first.conditions & !MORE) as usize;
+        let mut leaders = self.leaders.get(at..).unwrap_or_default().iter();
+        // There is one for each mark.
+        let Some(Leader { conditions, begin }) = leaders.next().copied() else {
+            return (*first, &[]);
+        };
+        let end = leaders.next().map_or(self.more.len(), |next| next.begin as usize);
+        let further = self.more.get(begin as usize..end).unwrap_or_default();
+        (Line { conditions, ..*first }, further)
+    }
+
+    fn found(&self, line: Line, prefix: PrefixId) -> Option<Found<'_>> {
+        let conditions = self.conditions.get(line.conditions as usize)?;
+        Some(Found { deck: self, line, conditions, prefix })
     }
 
     /// The price per minute of each prefix at a moment, for numbers of all lengths and all times of
@@ -451,7 +505,7 @@ impl TariffDeck {
             matches!(c.class, TimeClass::All) && (c.digits_min, c.digits_max) == (0, 0)
         };
         self.deck.ids().zip(self.deck.rows()).filter_map(move |(id, first)| {
-            let found = self.lines(id, first).filter_map(|line| self.found(line, id));
+            let found = self.lines(first).filter_map(|line| self.found(line, id));
             let mut found = found.filter(|f| is_plain(f.conditions));
             let line = found.find(|f| f.conditions.in_force(wall_us))?.line;
             Some((words.prefix(id)?, line.price))
@@ -479,7 +533,8 @@ impl TariffDeck {
         };
         self.deck.bytes()
             + self.conditions.capacity() * size_of::<Conditions>()
-            + self.more.capacity() * size_of::<(PrefixId, Line)>()
+            + self.leaders.capacity() * size_of::<Leader>()
+            + self.more.capacity() * size_of::<Line>()
             + self.edges.capacity() * size_of::<u16>()
             + listed
     }

@@ -262,21 +262,21 @@ pub(crate) fn push_user(out: &mut String, user: &str) {
 /// A transport address as its `Display` says it, without the machinery of that where it is of IPv4.
 pub(crate) fn address_text(address: SocketAddr) -> String {
     let SocketAddr::V4(address) = address else { return address.to_string() };
-    let mut text = Vec::with_capacity(ADDRESS_USUAL);
+    let mut text = String::with_capacity(ADDRESS_USUAL);
     let [a, b, c, d] = address.ip().octets();
-    for (octet, behind) in [(a, b'.'), (b, b'.'), (c, b'.'), (d, b':')] {
+    for (octet, behind) in [(a, '.'), (b, '.'), (c, '.'), (d, ':')] {
         push_number(&mut text, octet.into());
         text.push(behind);
     }
     push_number(&mut text, address.port());
-    String::from_utf8(text).unwrap_or_default()
+    text
 }
 
 /// Bytes that an address of IPv4 and its port take at most.
 const ADDRESS_USUAL: usize = 21;
 
-fn push_number(out: &mut Vec<u8>, number: u16) {
-    let digit = |n: u16| b'0' + (n % 10) as u8;
+fn push_number(out: &mut String, number: u16) {
+    let digit = |n: u16| char::from(b'0' + (n % 10) as u8);
     if number >= 10_000 {
         out.push(digit(number / 10_000));
     }

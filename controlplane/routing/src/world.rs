@@ -19,7 +19,7 @@ pub use build::{Change, Rows};
 pub use check::check_rate;
 pub use problem::{BuildError, Problem, RowName};
 pub(crate) use shared::LOOKED_UP_MAX;
-pub(crate) use supplier::Supplied;
+pub(crate) use supplier::{Bidders, Supplied, Suppliers};
 pub(crate) use worth::{NoTerms, Priced};
 
 use crate::caller::CallerRules;

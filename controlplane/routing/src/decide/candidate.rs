@@ -3,6 +3,7 @@
 use super::agreed::Agreed;
 use super::called::Called;
 use super::hop::Hops;
+use super::order::Known;
 use super::sender::{Sender, Who};
 use super::way::Way;
 use super::{Attempt, order};
@@ -12,7 +13,7 @@ use crate::prefix::Chain;
 use crate::standing::Turn;
 use crate::tariff::{Found, Taken, TariffDeck, Wanted};
 use crate::trace::Step;
-use crate::world::Supplied;
+use crate::world::{Supplied, Suppliers};
 use std::sync::Arc;
 use strowger_billing::Terms;
 use strowger_model::{
@@ -35,7 +36,47 @@ impl<'a> Attempt<'a> {
         let how = self.way_of(route, sender, view);
         let sale = self.sale(sender, hops, called);
         let had = self.had_before(sender, hops, called);
-        let mut all = self.usable(sender, hops, route, way);
+        let suppliers = self.world.suppliers(route);
+        let bidders = suppliers.bidders();
+        let bidders = bidders.filter(|all| self.is_plain_call((sender, hops), all, (way, &how)));
+        let (known, offers, sorted) = match bidders.filter(|_| had.is_none()) {
+            Some(bidders) => {
+                let whose = (sender, hops, called);
+                let (bids, offers) = self.bids(whose, (route, suppliers), bidders, (sale, &how));
+                self.note_order(how.order, bids.len());
+                (Vec::new(), offers, order::sorted_bids(&bids, &how))
+            }
+            None => {
+                let (whose, known) = ((sender, hops, called), (sale, had, &how));
+                let (known, offers) = self.offers(whose, (route, suppliers), way, known);
+                self.note_order(how.order, known.len());
+                let sorted = order::sorted(known.iter(), &how);
+                (known, offers, sorted)
+            }
+        };
+        self.note_turns(&sorted, &view);
+        if facts.explain {
+            let placed = sorted.iter().filter_map(|placed| {
+                let (own, price) = (known.get(placed.at)?, offers.price(placed.at)?);
+                Some(order::place(own, placed.rank, placed.probes, price))
+            });
+            self.places.extend(placed);
+        }
+        // Few of many are tried: only those are taken out.
+        sorted.into_iter().filter_map(move |order::Placed { at, probes, turn, .. }| {
+            Some((Candidate { probes, ..offers.candidate(at)? }, turn))
+        })
+    }
+
+    /// The targets that can take the call, each looked at by itself, and what is known of them.
+    fn offers(
+        &mut self,
+        (sender, hops, called): (&Sender<'a>, &Hops<'_>, &Called),
+        (route, suppliers): (&'a Route, Suppliers<'a>),
+        way: &Way,
+        (sale, had, how): (Option<(i128, Currency)>, Option<TrunkId>, &order::Way<'_>),
+    ) -> (Vec<Known>, Offers<'a>) {
+        let mut all = self.usable(sender, hops, (route, suppliers), way);
         if let Some(chain) = &called.chain {
             self.look_up_all(chain, &mut all);
         }
@@ -48,18 +89,17 @@ impl<'a> Attempt<'a> {
                     return false;
                 }
             };
-            let (cost, currency) = price;
-            let is_loss = sale.is_some_and(|(sale, paid_in)| currency == paid_in && cost > sale);
-            if is_loss {
+            if is_loss(price, sale) {
                 self.note(Step::HopLoss { trunk: candidate.trunk.id.0 });
                 return false;
             }
+            let (cost, currency) = price;
             let (target, preference) = (candidate.target, candidate.egress.q);
             let agreed = candidate.agreed;
-            let mut own = order::known_of(target, (preference, agreed), &view, how.order);
+            let mut own = order::known_of(target, (preference, agreed), &how.view, how.order);
             let is_own = currency == sender.tenant.currency;
             own.cost = is_own.then(|| order::compared(cost));
-            self.put_first(&mut own, (sender, hops, way), candidate.egress, &how);
+            self.put_first(&mut own, (sender, hops, way), candidate.egress, how);
             own.had = had == Some(target.trunk);
             if own.had {
                 self.note(Step::SecondTry { trunk: target.trunk.0 });
@@ -67,25 +107,12 @@ impl<'a> Attempt<'a> {
             self.note_standing(target.trunk, own.failed, how.set.failover);
             agreed.step(target.trunk.0).into_iter().for_each(|step| self.note(step));
             known.push(own);
-            if facts.explain {
+            if self.facts.explain {
                 prices.push(price);
             }
             true
         });
-        self.note_order(how.order, known.len());
-        let sorted = order::sorted(known.iter(), &how);
-        self.note_turns(&sorted, &view);
-        if facts.explain {
-            let placed = sorted.iter().filter_map(|placed| {
-                let (own, price) = (known.get(placed.at)?, prices.get(placed.at)?);
-                Some(order::place(own, placed.rank, placed.probes, *price))
-            });
-            self.places.extend(placed);
-        }
-        // Few of many are tried: only those are taken out.
-        sorted.into_iter().filter_map(move |order::Placed { at, probes, turn, .. }| {
-            Some((Candidate { probes, ..*all.get(at)? }, turn))
-        })
+        (known, Offers::Each { all, prices })
     }
 
     /// Takes the line of the number out of each deck. All are looked up before any is looked at:
@@ -123,11 +150,10 @@ impl<'a> Attempt<'a> {
         &mut self,
         sender: &Sender<'a>,
         hops: &Hops<'_>,
-        route: &'a Route,
+        (route, suppliers): (&'a Route, Suppliers<'a>),
         way: &Way,
     ) -> Vec<Candidate<'a>> {
         let mut all = Vec::with_capacity(route.targets.len());
-        let suppliers = self.world.suppliers(route);
         for (at, target) in route.targets.iter().enumerate() {
             let found = suppliers.get(at, target.trunk);
             match self.checked(sender, hops, (*target, found), way) {
@@ -247,7 +273,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// What a target takes for the call of comparison, without tax.
-    fn find_price(
+    pub(super) fn find_price(
         &mut self,
         candidate: &Candidate<'a>,
         tenant: &Tenant,
@@ -368,6 +394,64 @@ impl<'a> Attempt<'a> {
         };
         account.is_some_and(|account| takes(&account.partners, trunk.organization))
             && takes(partners, organization)
+    }
+}
+
+/// Whether a target takes more for the call of comparison than its caller pays for it.
+pub(super) fn is_loss((cost, currency): (i128, Currency), sale: Option<(i128, Currency)>) -> bool {
+    sale.is_some_and(|(sale, paid_in)| currency == paid_in && cost > sale)
+}
+
+/// The targets that can take a call, in the order in which they were looked at.
+pub(super) enum Offers<'a> {
+    /// Each was looked at by itself; with their prices where somebody asked for them.
+    Each { all: Vec<Candidate<'a>>, prices: Vec<(i128, Currency)> },
+    /// All were looked up together; of each its place among the targets of the route.
+    Bids { of: (&'a Route, Suppliers<'a>), all: Vec<(usize, Option<Taken>)> },
+}
+
+impl<'a> Offers<'a> {
+    /// One of them.
+    fn candidate(&self, at: usize) -> Option<Candidate<'a>> {
+        match self {
+            Offers::Each { all, .. } => all.get(at).copied(),
+            Offers::Bids { of: (route, suppliers), all } => {
+                let (at, taken) = *all.get(at)?;
+                let target = *route.targets.get(at)?;
+                Candidate::of_bidder(target, suppliers.get(at, target.trunk)?, taken)
+            }
+        }
+    }
+
+    fn price(&self, at: usize) -> Option<(i128, Currency)> {
+        match self {
+            Offers::Each { prices, .. } => prices.get(at).copied(),
+            Offers::Bids { .. } => None,
+        }
+    }
+}
+
+impl<'a> Candidate<'a> {
+    /// A target that takes whatever call, with the line of the number.
+    pub(super) fn of_bidder(
+        target: RouteTarget,
+        found: Supplied<'a>,
+        taken: Option<Taken>,
+    ) -> Option<Candidate<'a>> {
+        let Supplied { trunk, account, deck, place: joint, is_plain, .. } = found;
+        Some(Candidate {
+            target,
+            trunk,
+            egress: trunk.egress.as_ref()?,
+            account,
+            deck,
+            joint,
+            place: None,
+            taken,
+            is_plain,
+            agreed: Agreed::default(),
+            probes: false,
+        })
     }
 }
 

@@ -71,6 +71,16 @@ pub(super) struct Known {
     pub(super) lines_free: u32,
 }
 
+/// A target of which nothing but its price is asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bid {
+    pub(super) target: RouteTarget,
+    /// The trunk's own preference, thousandths.
+    pub(super) preference: u16,
+    /// What the call of comparison costs us; `None` = that is not known.
+    pub(super) cost: Option<u64>,
+}
+
 /// How targets are compared.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Way<'a> {
@@ -140,21 +150,18 @@ const fn pack(rank: u128, bits: u32, value: u64) -> u128 {
 
 impl Rank {
     fn of(known: &Known, way: &Way<'_>, probes: bool, value: u64) -> Rank {
-        let RouteTarget { priority, weight, .. } = known.target;
+        let own = (known.preference, known.target.weight);
+        Rank::behind(Rank::above(known, way, probes), value, own, way.order)
+    }
+
+    /// All that stands above what the order asks for.
+    fn above(known: &Known, way: &Way<'_>, probes: bool) -> u64 {
+        let priority = known.target.priority;
         let (tier, rest) = (priority.div_euclid(TIER), priority.rem_euclid(TIER));
         // The larger is earlier: counted from above.
         let down = |value: i32, most: i32| u64::from(most.abs_diff(value));
         let (whole, here) = known.failed;
         let failed = |is: bool| u64::from(is && way.set.failover);
-        let preference = match way.order {
-            // Shares are among all of one priority.
-            RouteOrder::Share => 0,
-            RouteOrder::Weight
-            | RouteOrder::Price
-            | RouteOrder::Quality
-            | RouteOrder::Rotation
-            | RouteOrder::Lines => u16::MAX - known.preference,
-        };
         // What stands above the price fits into one word, what follows it does not quite.
         let above = [
             (FIRST_BITS, known.first.above()),
@@ -167,7 +174,21 @@ impl Rank {
             (4, known.agreed.key()),
             (1, u64::from(!probes)),
         ];
-        let above = above.into_iter().fold(0, |rank, (bits, value)| rank << bits | value);
+        above.into_iter().fold(0, |rank, (bits, value)| rank << bits | value)
+    }
+
+    /// The rest behind what stands above: what the order asks for, preference and weight.
+    fn behind(above: u64, value: u64, own: (u16, u16), order: RouteOrder) -> Rank {
+        let (preference, weight) = own;
+        let preference = match order {
+            // Shares are among all of one priority.
+            RouteOrder::Share => 0,
+            RouteOrder::Weight
+            | RouteOrder::Price
+            | RouteOrder::Quality
+            | RouteOrder::Rotation
+            | RouteOrder::Lines => u16::MAX - preference,
+        };
         let last = u64::from(preference) << 1 | u64::from(weight == 0);
         Rank(pack(pack(above.into(), COST_BITS, value.min(COST_MAX)), LAST_BITS, last))
     }
@@ -206,21 +227,50 @@ pub(super) fn sorted<'k>(
         let quality = by_quality.then(|| quality(known, dearest, way.set));
         let probes = probing && known.wants_probe;
         let rank = Rank::of(known, way, probes, value(known, way.order, quality));
-        Ranked { rank, index, quality, probes, target: known.target }
+        (rank, Ranked { index, quality, probes, target: known.target })
     });
-    let ranked: Vec<Ranked> = ranked.collect();
-    if let [only] = ranked.as_slice() {
-        return vec![only.placed(None)];
+    let (ranks, ranked): (Vec<Rank>, Vec<Ranked>) = ranked.unzip();
+    placed(&ranks, way, |index| ranked.get(index).copied())
+}
+
+/// The same of targets of which nothing but what they charge is asked, by the order of prices.
+pub(super) fn sorted_bids(bids: &[Bid], way: &Way<'_>) -> Vec<Placed> {
+    // What stands above the price is the same for all of one priority.
+    let mut last: Option<(i32, u64)> = None;
+    let rank = |bid: &Bid| {
+        let Bid { target, preference, cost } = *bid;
+        let above = match last {
+            Some((priority, above)) if priority == target.priority => above,
+            Some(_) | None => {
+                let about = (preference, Agreed::default());
+                let above = Rank::above(&known_of(target, about, &way.view, way.order), way, false);
+                last = Some((target.priority, above));
+                above
+            }
+        };
+        let value = cost.unwrap_or(COST_MAX);
+        Rank::behind(above, value, (preference, target.weight), way.order)
+    };
+    let ranks: Vec<Rank> = bids.iter().map(rank).collect();
+    placed(&ranks, way, |index| {
+        let target = bids.get(index)?.target;
+        Some(Ranked { index, quality: None, probes: false, target })
+    })
+}
+
+/// Targets in the order of their ranks.
+fn placed(ranks: &[Rank], way: &Way<'_>, ranked: impl Fn(usize) -> Option<Ranked>) -> Vec<Placed> {
+    if let [_] = ranks {
+        return ranked(0).map(|only| only.placed(None)).into_iter().collect();
     }
-    let ranks: Vec<Rank> = ranked.iter().map(|one| one.rank).collect();
-    let mut order = Vec::with_capacity(ranked.len());
-    for equals in in_order(&ranks).chunk_by(|a, b| ranks.get(*a) == ranks.get(*b)) {
-        let at = |index: &usize| ranked.get(*index);
+    let mut order = Vec::with_capacity(ranks.len());
+    for equals in in_order(ranks).chunk_by(|a, b| ranks.get(*a) == ranks.get(*b)) {
+        let at = |index: &usize| ranked(*index);
         if equals.len() == 1 {
             order.extend(equals.iter().filter_map(at).map(|ranked| ranked.placed(None)));
             continue;
         }
-        let equals: Vec<&Ranked> = equals.iter().filter_map(at).collect();
+        let equals: Vec<Ranked> = equals.iter().filter_map(at).collect();
         if way.order == RouteOrder::Share && in_turn(&equals, way, &mut order) {
             continue;
         }
@@ -233,19 +283,19 @@ pub(super) fn sorted<'k>(
 }
 
 /// Puts targets that share calls in their order; `false` when none has a weight.
-fn in_turn(equals: &[&Ranked], way: &Way<'_>, order: &mut Vec<Placed>) -> bool {
+fn in_turn(equals: &[Ranked], way: &Way<'_>, order: &mut Vec<Placed>) -> bool {
     let targets = equals.iter().map(|ranked| (ranked.target.trunk, ranked.target.weight));
     let turn = Arc::new(Turn::of(way.route, targets));
     let Some(due) = way.view.due(&turn) else { return false };
     let of = |trunk: &TrunkId| equals.iter().find(|ranked| ranked.target.trunk == *trunk);
-    let placed = |ranked: &&Ranked| ranked.placed(Some(Arc::clone(&turn)));
+    let placed = |ranked: &Ranked| ranked.placed(Some(Arc::clone(&turn)));
     order.extend(due.order.iter().filter_map(of).map(placed));
     true
 }
 
 /// A target while it is sorted.
+#[derive(Clone, Copy)]
 struct Ranked {
-    rank: Rank,
     index: usize,
     quality: Option<u8>,
     probes: bool,

@@ -1,6 +1,7 @@
 //! Calls in the language of the trade: `1001 dials 1002`, and what becomes of it.
 
 mod auth;
+mod bid;
 mod callee;
 mod caller;
 mod carrier;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::limits::DIRECTION_TRUNKS_MAX;
 use proptest::prelude::*;
 
 const SECOND: i64 = 1_000_000;

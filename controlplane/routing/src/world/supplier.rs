@@ -7,12 +7,13 @@
 //! nothing that is kept is ever old.
 
 use super::World;
-use crate::joint::JointPlace;
+use crate::joint::{JointPlace, JointSet};
 use crate::limits::SUPPLIED_ROUTES_MAX;
 use crate::tariff::TariffDeck;
 use std::sync::{Arc, OnceLock};
 use strowger_model::{
-    Account, Barring, Egress, Route, RouteId, Tariff, TariffKind, TenantId, Trunk, TrunkId,
+    Account, Barring, Currency, Digits, Egress, Route, RouteId, Tariff, TariffKind, TenantId,
+    Trunk, TrunkId,
 };
 
 const _: () = assert!(SUPPLIED_ROUTES_MAX.is_power_of_two());
@@ -69,6 +70,40 @@ struct Supplier {
 struct Group {
     route: (TenantId, RouteId),
     suppliers: Box<[Supplier]>,
+    bidders: Option<Bidders>,
+}
+
+/// A supplier that takes whatever call, and of which nothing but the line of a number in its deck
+/// says what it charges: it is open, plainly priced, comes before nobody, and takes the same off
+/// all its prices.
+#[derive(Debug)]
+pub(crate) struct Bidder {
+    pub(crate) deck: Arc<TariffDeck>,
+    pub(crate) place: JointPlace,
+    /// The trunk's own preference, thousandths.
+    pub(crate) preference: u16,
+    /// What is taken off, 1e-4.
+    pub(crate) discount: u16,
+}
+
+/// The suppliers of a route of which all are bidders, in one currency.
+#[derive(Debug)]
+pub(crate) struct Bidders {
+    pub(crate) list: Box<[Bidder]>,
+    /// Their decks.
+    pub(crate) decks: JointSet,
+    pub(crate) currency: Currency,
+}
+
+impl Bidders {
+    fn of(suppliers: &[Supplier]) -> Option<Bidders> {
+        let list = suppliers.iter().map(Supplier::bidder).collect::<Option<Box<[Bidder]>>>()?;
+        let currency = list.first()?.deck.tariff().currency;
+        let mut decks = JointSet::default();
+        list.iter().for_each(|bidder| decks.add(bidder.place));
+        let is_one = list.iter().all(|bidder| bidder.deck.tariff().currency == currency);
+        is_one.then_some(Bidders { list, decks, currency })
+    }
 }
 
 /// The suppliers of some routes, by a hash of the route.
@@ -83,18 +118,24 @@ impl Clone for Kept {
 }
 
 /// The suppliers of a route.
+#[derive(Clone, Copy)]
 pub(crate) struct Suppliers<'a> {
     world: &'a World,
-    kept: &'a [Supplier],
+    kept: Option<&'a Group>,
 }
 
 impl<'a> Suppliers<'a> {
     /// The trunk of the target that stands in this place; `None` when there is no such trunk.
     pub(crate) fn get(&self, at: usize, id: TrunkId) -> Option<Supplied<'a>> {
-        match self.kept.get(at) {
+        match self.kept.and_then(|group| group.suppliers.get(at)) {
             Some(kept) if kept.id == id => kept.supplied(),
             Some(_) | None => self.world.supplied(id),
         }
+    }
+
+    /// All of them, if they are kept and each is a bidder.
+    pub(crate) fn bidders(&self) -> Option<&'a Bidders> {
+        self.kept?.bidders.as_ref()
     }
 }
 
@@ -104,6 +145,20 @@ impl Supplier {
         let Supplier { place, is_plain, is_open, .. } = *self;
         let trunk = self.trunk.as_deref()?;
         Some(Supplied { trunk, account, deck, place, is_plain, is_open })
+    }
+
+    fn bidder(&self) -> Option<Bidder> {
+        let trunk = self.trunk.as_ref().filter(|trunk| trunk.enabled)?;
+        let egress = trunk.egress.as_ref().filter(|egress| egress.precedence.is_none())?;
+        let account = self.account.as_ref().filter(|account| account.discounts.is_empty())?;
+        let is_bidder = self.is_plain && self.is_open;
+        Some(Bidder {
+            deck: self.deck.clone().filter(|_| is_bidder)?,
+            place: self.place?,
+            preference: egress.q,
+            // Of all numbers, as no discount is of some.
+            discount: account.discount_bp(&Digits::EMPTY),
+        })
     }
 }
 
@@ -131,12 +186,14 @@ impl World {
         let place = places.get(usize::try_from(at).unwrap_or_default());
         let group = place.map(|place| place.get_or_init(|| self.group(route)));
         let group = group.filter(|group| group.route == key);
-        Suppliers { world: self, kept: group.map_or(&[], |group| group.suppliers.as_ref()) }
+        Suppliers { world: self, kept: group }
     }
 
     fn group(&self, route: &Route) -> Group {
-        let suppliers = route.targets.iter().map(|target| self.supplier(target.trunk)).collect();
-        Group { route: (route.tenant, route.id), suppliers }
+        let suppliers: Box<[Supplier]> =
+            route.targets.iter().map(|target| self.supplier(target.trunk)).collect();
+        let bidders = Bidders::of(&suppliers);
+        Group { route: (route.tenant, route.id), suppliers, bidders }
     }
 
     fn supplier(&self, id: TrunkId) -> Supplier {

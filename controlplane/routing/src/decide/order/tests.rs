@@ -443,3 +443,29 @@ proptest! {
         prop_assert_eq!(in_order(&ranks), expected);
     }
 }
+
+proptest! {
+    /// Of several priorities, so that what stands above the prices changes from one to the next.
+    #[test]
+    fn bids_stand_where_targets_do_of_which_nothing_else_is_known(
+        bids in prop::collection::vec(
+            (-1i32..3, 0u16..3, 499u16..502, prop::option::of(0u64..4)),
+            0..ROUTE_TARGETS_MAX,
+        ),
+        seed: u64,
+    ) {
+        let bid = |(trunk, (step, weight, preference, cost)): (i64, (i32, u16, u16, _))| {
+            let target = RouteTarget { trunk: TrunkId(trunk), priority: step * 60, weight };
+            Bid { target, preference, cost }
+        };
+        let bids: Vec<Bid> = (1..).zip(bids).map(bid).collect();
+        let (set, standing) = (usual(), Standing::default());
+        let way = way(RouteOrder::Price, &set, seed, &standing);
+        let known = |bid: &Bid| {
+            let own = known_of(bid.target, (bid.preference, Agreed::default()), &way.view, way.order);
+            Known { cost: bid.cost, ..own }
+        };
+        let all: Vec<Known> = bids.iter().map(known).collect();
+        prop_assert_eq!(sorted_bids(&bids, &way), sorted(all.iter(), &way));
+    }
+}
