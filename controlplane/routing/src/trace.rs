@@ -437,6 +437,8 @@ steps! {
     /// Behind the others.
     241 SecondTry(trunk)
         "trunk {trunk} had the caller's last call to the number and stands behind the others";
+    /// Behind the others.
+    45 HopRests(trunk) "trunk {trunk} had a call a moment ago and stands behind the others";
     /// A trunk is tried by hand.
     214 TestCall(trunk) "the number names trunk {trunk}, which is tried alone";
     /// Not a hop: it is tried by hand only.

@@ -387,7 +387,7 @@ fn gauges(trunk: &Trunk, egress: &Egress) -> Vec<Gauge> {
     vec![Gauge { id, in_use_max: egress.calls_max, per_second_max: egress.cps_max }]
 }
 
-const fn parameter(transport: Transport) -> &'static str {
+pub(crate) const fn parameter(transport: Transport) -> &'static str {
     match transport {
         Transport::Udp => "",
         Transport::Tcp => ";transport=tcp",

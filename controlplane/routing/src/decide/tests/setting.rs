@@ -1,7 +1,10 @@
 //! Every setting that decisions read, by name: what is seen without it, and with it at each place
 //! where it may be set.
 
-use super::order::{one_loss, six_fails, six_is_good, six_talked_shortly, two_prices, well};
+use super::order::{
+    one_loss, seven_is_middling, six_fails, six_is_good, six_talked, six_talked_shortly,
+    two_prices, well,
+};
 use super::*;
 use crate::edge::{EdgeSettings, edge};
 use crate::fact::{Finding, Lack};
@@ -89,14 +92,22 @@ const CASES: &[Case] = &[
         |r| first(two_prices(r, Some(RouteOrder::Quality)), six_is_good()), "6", "7"),
     ("route.accuracy_percent", "1", 1,
         |r| first(two_prices(r, Some(RouteOrder::Quality)), six_is_good()), "6", "7"),
+    ("route.quality_asr_percent_min", "50", 1, ranks, "16 9", "16 4"),
+    ("route.quality_asr_percent_max", "50", 1, ranks, "16 9", "16 12"),
+    ("route.quality_acd_ms_min", "100000", 1, ranks, "16 9", "16 6"),
+    ("route.quality_acd_ms_max", "100000", 1, ranks, "16 9", "16 15"),
+    ("route.quality_price_min", "0.02", 1, ranks, "16 9", "16 13"),
+    ("route.quality_price_max", "0.09", 1, ranks, "16 9", "27 19"),
     ("route.loss", "true", 1, |r| say(one_loss(r), "1001 dials 447"),
         "404 NoRoute cause 3", "447 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.05"),
+    ("route.profit_percent_min", "45", 1, |r| first(two_prices(r, None), well()), "6", "7"),
     ("route.reserved", "true", 1, lines, "26", "30"),
     ("route.test_calls", "true", 1, |r| say(with_test_prefix(r), "1001 dials *7447"),
         "404 UnknownNumber cause 1", "447 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.05"),
     ("route.failover", "false", 1, |r| first(two_prices(r, None), six_fails()), "7", "6"),
     ("route.second_try_ms", "25000", 1, |r| first(two_prices(r, None), six_talked_shortly()),
         "6", "7"),
+    ("route.rest_ms", "10000", 1, |r| first(two_prices(r, None), six_talked()), "6", "7"),
     ("limit.calls_max", "7", 1, limits, "", "Switch 7 0"),
     ("limit.cps_max", "6", 1, limits, "", "Switch 0 6"),
     ("limit.calls_warn", "5", 1, limits, "", "Switch 0 0 warn 5"),
@@ -317,6 +328,16 @@ fn first(rows: Rows, standing: Standing) -> String {
         PartyRef::Trunk(id) => id.to_string(),
         PartyRef::Unknown | PartyRef::Subscriber(_) => String::new(),
     }
+}
+
+/// Price and quality together of trunks 6 and 7.
+fn ranks(rows: Rows) -> String {
+    let mut switch = switch(two_prices(rows, Some(RouteOrder::Quality)));
+    switch.standing = Arc::new(seven_is_middling());
+    let mut places = switch.decide("1001 dials 447").places;
+    places.sort_by_key(|place| place.trunk);
+    let ranks = places.iter().filter_map(|place| Some(place.rank?.to_string()));
+    ranks.collect::<Vec<_>>().join(" ")
 }
 
 /// How many lines of trunk 7, which keeps four, a call may take.
