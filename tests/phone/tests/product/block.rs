@@ -189,3 +189,41 @@ fn a_learnt_limit_stands_after_a_restart() {
     ada.unregister().unwrap();
     demo.stop();
 }
+
+/// Spec ACL-SMART-01, C-SEC-01.
+#[test]
+fn whose_calls_come_to_nothing_is_blocked_and_who_is_judged_by_their_length() {
+    let home = Home::new();
+    let (demo, carrier) = start(&home);
+    carrier.otherwise(Script::busy());
+    turn(&demo, "guard.scan_max", "0");
+    let fruitless = turn(&demo, "guard.fruitless_max", "3");
+    let ada = desk(&demo, ALICE);
+    let rule = || {
+        let all = || demo.rest.list("/api/v1/caller-rules");
+        eventually("a rule about the caller", || all().into_iter().next())
+    };
+    for number in ["44100", "44555", "44999"] {
+        assert_eq!(refused(&ada, number), 486);
+    }
+    let own = rule();
+    let reason = "3 numbers called one after the other, and no talk";
+    assert_eq!((text(&own, "prefix"), text(&own, "reason")), ("1001", reason));
+    std::thread::sleep(IN_FORCE);
+    assert_eq!(refused(&ada, "44123"), 403);
+    assert_eq!(demo.rest.delete(&format!("/api/v1/caller-rules/{}", text(&own, "id"))), 204);
+    set(&demo, &format!("settings/{fruitless}"), &json!({"value": "0"}));
+    // By how long they are: two that are answered and end at once.
+    turn(&demo, "guard.judged_calls", "2");
+    carrier.otherwise(Script::echo());
+    for _ in 0..2 {
+        answered(&ada.invite("44123").unwrap());
+    }
+    let reason = "of 2 calls 100 % answered, 0 s of talk on average";
+    assert_eq!(text(&rule(), "reason"), reason);
+    std::thread::sleep(IN_FORCE);
+    assert_eq!(refused(&ada, "44123"), 403);
+    ada.unregister().unwrap();
+    assert_tidy(&demo);
+    demo.stop();
+}
