@@ -183,6 +183,16 @@ fn numbers_of_callers_pass_are_cut_or_replaced() {
     });
     set(&demo, "trunks/1", &json!({"egress": one}));
     assert_eq!(shown(), ["44991", "44991", "", ""]);
+    // Whose host stands behind it: ours, or the one that is set (spec C-NUM-10).
+    let host = |nth: usize| {
+        let from = carrier.seen()[nth].invite.header("From").unwrap_or_default().to_owned();
+        from.split_once('@').map(|(_, host)| host.split(['>', ';', ':']).next().unwrap().to_owned())
+    };
+    let ours = demo.sip.ip().to_string();
+    assert_eq!(host(0).as_deref(), Some(ours.as_str()));
+    set(&demo, "trunks/1", &json!({"egress": {"from_host": "callers.example"}}));
+    shown();
+    assert_eq!(host(8).as_deref(), Some("callers.example"));
     assert_tidy(&demo);
     demo.stop();
 }
