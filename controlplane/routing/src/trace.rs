@@ -291,6 +291,8 @@ steps! {
     79 GroupOverflow(group) "when nobody answers, ring group {group} overflows";
     /// The caller is not shown.
     80 CallerHidden() "the caller's number is hidden";
+    /// The caller is not shown, but who forwards.
+    46 ForwarderShown(trunk) "trunk {trunk} is shown who forwards as the caller";
     /// Nowhere registered.
     81 TrunkOffline(trunk) "trunk {trunk} is not registered";
 

@@ -394,6 +394,9 @@ settings! {
         by_number: bool = false, Kind::Flag, Subscriber, Routing, ["anumberhandling"];
         /// Carriers are told who diverted a call (`Diversion`).
         diversion: bool = true, Kind::Flag, Account, Routing, [];
+        /// Carriers are shown the subscriber as the caller of calls that it forwards to them, and
+        /// nothing of who called, for those that take calls of our own numbers alone.
+        forwarder: bool = false, Kind::Flag, Subscriber, Routing, ["replacecalleronforward"];
     }
 
     /// How numbers of one country are dialled inside of it.

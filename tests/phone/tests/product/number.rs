@@ -196,3 +196,30 @@ fn numbers_of_callers_pass_are_cut_or_replaced() {
     assert_tidy(&demo);
     demo.stop();
 }
+
+/// Spec CLI-07: `replacecalleronforward`.
+#[test]
+fn carriers_are_shown_who_forwards_where_that_is_set() {
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let carrier = new_carrier(&demo);
+    lead_to(&demo, carrier.addr());
+    let (ada, _bob) = (desk(&demo, ALICE), desk(&demo, BOB));
+    let forward = json!({"when": "always", "to": "44700"});
+    set(&demo, "subscribers/2", &json!({"forwards": [forward]}));
+    let shown = |nth: usize| {
+        answered(&ada.invite("1002").unwrap());
+        let seen = carrier.wait_ended(nth, SOON).unwrap()[nth - 1].clone();
+        let diversion = seen.invite.header("Diversion").unwrap_or_default().to_owned();
+        assert!(diversion.contains("1002"), "{diversion}");
+        [seen.from().to_owned(), seen.asserted().unwrap_or_default().to_owned()]
+    };
+    assert_eq!(shown(1), ["1001", "1001"]);
+    turn(&demo, "identity.forwarder", "true", json!({"tenant": "1", "subscriber": "2"}));
+    assert_eq!(shown(2), ["1002", "1002"]);
+    // What it forwards, not what it calls or others call.
+    answered(&ada.invite("44123").unwrap());
+    assert_eq!(carrier.wait_ended(3, SOON).unwrap()[2].from(), "1001");
+    assert_tidy(&demo);
+    demo.stop();
+}

@@ -150,6 +150,7 @@ const CASES: &[Case] = &[
     ("identity.by_number", "true", 4, |r| say(with_numbers(r), "trunk 8 dials 1002"),
         "ring 10.0.0.2:5060; account 1 pays 1", "ring 10.0.0.2:5060; account 2 pays 0"),
     ("identity.diversion", "false", 1, diversions, "Diversion", ""),
+    ("identity.forwarder", "true", 1, forwarder, "442071002", "442071001"),
     ("number.country", "44", 1, |r| say(r, "1001 dials 2079460018"),
         "404 UnknownNumber cause 1",
         "442079460018 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.01"),
@@ -477,6 +478,14 @@ fn patient(mut rows: Rows) -> Rows {
 fn diversions(rows: Rows) -> String {
     let branch = branch(forwarding(rows, "447700900123"), "1001 dials 1002");
     branch.headers.iter().map(|field| field.name.clone()).collect()
+}
+
+/// Who a carrier sees of a call of 1002 that 1001 forwards.
+fn forwarder(mut rows: Rows) -> String {
+    let to = "447700900123".into();
+    let forward = Forward { when: ForwardWhen::Always, to, after_s: 0, enabled: true };
+    rows.subscribers[0].forwards.push(forward);
+    branch(rows, "1002 dials 1001").from_user
 }
 
 /// Media of trunk 7 may go past us.
