@@ -157,6 +157,7 @@ fn why(block: &NewBlock) -> String {
             let talk = format!("{asr_percent} % answered, {acd_s} s of talk on average");
             format!("of {count} calls to the number {talk}")
         }
+        Nuisance::Nobody => format!("{count} calls to the number, and no such number there"),
     }
 }
 

@@ -519,6 +519,7 @@ mod tests {
             "target_failures_max",
             "target_asr_percent_min",
             "target_acd_ms_min",
+            "wrong_max",
             "target_ban_ms",
         ];
         // What a tenant's accounts may spend together, and what is learnt: in the office and till.

@@ -21,6 +21,8 @@ pub enum Mode {
 pub struct Standing {
     /// Per minute.
     pub price: Price,
+    /// Per minute in peak hours; `None` = the same.
+    pub peak: Option<Price>,
     /// Of a connection.
     pub fee: Amount,
     /// Minimum, seconds.
@@ -29,6 +31,14 @@ pub struct Standing {
     pub step_s: u32,
     /// Before when; `None` = until replaced.
     pub until_us: Option<i64>,
+}
+
+impl Standing {
+    /// The dearest of its prices.
+    #[must_use]
+    pub fn dearest(&self) -> Price {
+        self.peak.map_or(self.price, |peak| peak.max(self.price))
+    }
 }
 
 /// What happens to a code.
@@ -63,6 +73,8 @@ pub struct Step {
     pub before: Option<Price>,
     /// Price behind.
     pub after: Option<Price>,
+    /// The same in peak hours, before and behind, where it is another.
+    pub peaks: [Option<Price>; 2],
     /// When, microseconds since 1970.
     pub from_us: i64,
 }
@@ -74,6 +86,8 @@ pub struct NewRow {
     pub code: Digits,
     /// Its terms; `None` = it has no price from then on.
     pub terms: Option<Standing>,
+    /// It had a price of its own in peak hours, and has none any more.
+    pub ends_peak: bool,
     /// From when, microseconds since 1970.
     pub from_us: i64,
 }
@@ -155,19 +169,26 @@ fn at_most_one_before(lines: &[Line], at_us: i64) -> Vec<Line> {
     kept
 }
 
+/// Terms by their price, and by that of peak hours where it is the same.
+fn compared(a: &Standing, b: &Standing) -> std::cmp::Ordering {
+    let peak = |terms: &Standing| terms.peak.unwrap_or(terms.price);
+    a.price.cmp(&b.price).then(peak(a).cmp(&peak(b)))
+}
+
 impl Comparison {
     fn line(&mut self, now: &mut BTreeMap<Digits, Standing>, line: &Line, at_us: i64) {
         let from_us = line.from_us.map_or(at_us, |from_us| from_us.max(at_us));
         let has_passed = line.until_us.is_some_and(|until_us| until_us <= from_us);
         let after = match line.said {
-            Said::Priced(price) if !has_passed => Some(Standing {
+            Said::Priced(price, peak) if !has_passed => Some(Standing {
                 price,
+                peak,
                 fee: line.fee,
                 minimum_s: line.minimum_s,
                 step_s: line.step_s,
                 until_us: line.until_us,
             }),
-            Said::Priced(_) | Said::Ended | Said::Blocked => None,
+            Said::Priced(..) | Said::Ended | Said::Blocked => None,
         };
         let before = match after {
             Some(after) => now.insert(line.code, after),
@@ -189,7 +210,7 @@ impl Comparison {
             (None, Some(_)) => Move::New,
             (Some(_), None) => Move::Ended,
             (Some(before), Some(after)) if before == after => Move::Unchanged,
-            (Some(before), Some(after)) => match after.price.cmp(&before.price) {
+            (Some(before), Some(after)) => match compared(&after, &before) {
                 std::cmp::Ordering::Greater => Move::Dearer,
                 std::cmp::Ordering::Less => Move::Cheaper,
                 std::cmp::Ordering::Equal => Move::Terms,
@@ -198,12 +219,15 @@ impl Comparison {
         let count = self.counts.entry(change).or_default();
         *count = count.saturating_add(1);
         let price = |standing: Option<Standing>| standing.map(|standing| standing.price);
+        let peaks = [before, after].map(|standing| standing?.peak);
+        let [had_peak, has_peak] = peaks.map(|peak| peak.is_some());
         let (before, priced) = (price(before), price(after));
-        self.steps.push(Step { code, line, change, before, after: priced, from_us });
+        self.steps.push(Step { code, line, change, before, after: priced, peaks, from_us });
         match change {
             Move::Unchanged | Move::Absent => {}
             Move::New | Move::Dearer | Move::Cheaper | Move::Terms | Move::Ended => {
-                self.rows.push(NewRow { code, terms: after, from_us });
+                let ends_peak = had_peak && !has_peak;
+                self.rows.push(NewRow { code, terms: after, ends_peak, from_us });
             }
         }
     }
@@ -215,24 +239,24 @@ impl Comparison {
         let own = deck.lines.get(first..).unwrap_or_default();
         let mut own = own.iter().take_while(|line| line.code == code).peekable();
         let is_named = own.peek().is_some();
-        let is_priced = own.any(|line| matches!(line.said, Said::Priced(_)));
+        let is_priced = own.any(|line| matches!(line.said, Said::Priced(..)));
         if is_priced || !is_named && mode == Mode::Partial {
             return;
         }
         let count = self.counts.entry(Move::Ended).or_default();
         *count = count.saturating_add(1);
-        let (change, before, after) = (Move::Ended, None, None);
-        self.steps.push(Step { code, line: 0, change, before, after, from_us: at_us });
-        self.rows.push(NewRow { code, terms: None, from_us: at_us });
+        let (change, before, after, peaks) = (Move::Ended, None, None, [None; 2]);
+        self.steps.push(Step { code, line: 0, change, before, after, peaks, from_us: at_us });
+        self.rows.push(NewRow { code, terms: None, ends_peak: false, from_us: at_us });
     }
 
-    /// The prices behind the last step, by prefix.
+    /// The dearest prices behind the last step, by prefix.
     #[must_use]
     pub fn after(&self, standing: &BTreeMap<Digits, Standing>) -> BTreeMap<Digits, Price> {
         let mut prices: BTreeMap<Digits, Price> =
-            standing.iter().map(|(code, standing)| (*code, standing.price)).collect();
+            standing.iter().map(|(code, standing)| (*code, standing.dearest())).collect();
         for step in &self.steps {
-            match step.after {
+            match step.after.max(step.peaks[1]) {
                 Some(price) => prices.insert(step.code, price),
                 None => prices.remove(&step.code),
             };
@@ -252,7 +276,7 @@ impl Comparison {
     pub fn against(&self, sale: &BTreeMap<Digits, Price>) -> Margin {
         let mut margin = Margin::default();
         for step in &self.steps {
-            let Some(after) = step.after else { continue };
+            let Some(after) = step.after.max(step.peaks[1]) else { continue };
             let cut = |len: usize| Digits::parse(step.code.as_str().get(..len)?).ok();
             let mut prefixes = (0..=step.code.len()).rev().filter_map(cut);
             let Some(sold) = prefixes.find_map(|prefix| sale.get(&prefix)) else {

@@ -8,7 +8,7 @@ use crate::limits::{CODES_MAX, FAULTS_MAX};
 use crate::{Cell, Columns, DateOrder, DecimalMark, Fault, Field, Kind, Mapping, Problem, Row};
 use crate::{Table, Unit};
 use jiff::tz::TimeZone;
-use strowger_model::{Amount, Currency, Digits, PRICE_DIGITS, Price};
+use strowger_model::{Amount, Currency, Digits, PPM, PRICE_DIGITS, Price};
 
 /// What is not in the file.
 #[derive(Clone, Debug)]
@@ -24,8 +24,8 @@ pub struct Terms {
 /// What a line says of its code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Said {
-    /// It has a price per minute.
-    Priced(Price),
+    /// It has a price per minute, and in peak hours another one.
+    Priced(Price, Option<Price>),
     /// It is no more in the deck.
     Ended,
     /// It must not be called.
@@ -75,6 +75,8 @@ pub struct Deck {
     pub free: usize,
     /// Prices of which digits beyond the ninth were rounded.
     pub rounded: usize,
+    /// It has a column of prices in peak hours: those are its word, too.
+    pub has_peaks: bool,
 }
 
 impl Deck {
@@ -86,10 +88,11 @@ impl Deck {
             columns,
             terms,
             unit: mapping.unit,
+            vat_ppm: mapping.vat_ppm,
             decimal: mapping.decimal.or_else(|| decimal_of(table, columns)),
             dates: mapping.dates.or_else(|| dates_of(table, columns)),
             is_1904: table.is_1904,
-            deck: Deck::default(),
+            deck: Deck { has_peaks: columns.place(Field::Peak).is_some(), ..Deck::default() },
         };
         for row in table.rows().filter(|row| row.line > columns.header_line) {
             if let Err(fault) = reader.row(&row) {
@@ -163,7 +166,8 @@ fn texts(table: &Table, columns: &Columns, field: Field) -> impl Iterator<Item =
 /// The mark before fractions that the column of prices proves; `None` where it proves none or both.
 fn decimal_of(table: &Table, columns: &Columns) -> Option<DecimalMark> {
     let found = |wanted| {
-        let mut texts = texts(table, columns, Field::Price);
+        let prices = [Field::Price, Field::Peak, Field::OffPeak];
+        let mut texts = prices.into_iter().flat_map(|field| texts(table, columns, field));
         texts.any(|text| decimal::evidence(&text) == Some(wanted))
     };
     match (found(DecimalMark::Point), found(DecimalMark::Comma)) {
@@ -191,6 +195,7 @@ struct Reader<'a> {
     columns: &'a Columns,
     terms: &'a Terms,
     unit: Unit,
+    vat_ppm: u32,
     decimal: Option<DecimalMark>,
     dates: Option<DateOrder>,
     is_1904: bool,
@@ -214,7 +219,8 @@ impl Reader<'_> {
         let is_empty = |field| self.cell(row, field).text.is_empty();
         let has_code =
             ![Field::Code, Field::CountryCode, Field::AreaCode].into_iter().all(is_empty);
-        if !has_code && is_empty(Field::Price) {
+        let has_price = ![Field::Price, Field::Peak, Field::OffPeak].into_iter().all(is_empty);
+        if !has_code && !has_price {
             self.deck.skipped = self.deck.skipped.saturating_add(1);
             return Ok(());
         }
@@ -272,18 +278,41 @@ impl Reader<'_> {
             Some(Change::Priced) => {}
             None => return Err(self.wrong(row, Field::Change, Problem::Change)),
         }
-        let cell = self.cell(row, Field::Price);
+        let peak = self.peak_field(row)?;
+        let field = if peak.is_some() { Field::OffPeak } else { Field::Price };
+        let cell = self.cell(row, field);
         if cell.text.is_empty() {
-            return Err(self.wrong(row, Field::Price, Problem::NoPrice));
+            return Err(self.wrong(row, field, Problem::NoPrice));
         }
         match change(cell.text) {
             Some(Change::Ended) => return Ok(Said::Ended),
             Some(Change::Blocked) => return Ok(Said::Blocked),
             Some(Change::Priced) | None => {}
         }
-        let units = self.units(row, Field::Price, PRICE_DIGITS)?;
+        let price = self.price(row, field)?;
+        let peak = peak.map(|field| self.price(row, field)).transpose()?;
+        Ok(Said::Priced(price, peak))
+    }
+
+    /// The column of the row's price in peak hours; `None` = it has one price for all times.
+    fn peak_field(&self, row: &Row<'_>) -> Checked<Option<Field>> {
+        let says = |field| !self.cell(row, field).text.is_empty();
+        match (says(Field::Price), says(Field::Peak), says(Field::OffPeak)) {
+            (_, false, false) => Ok(None),
+            (false, true, true) => Ok(Some(Field::Peak)),
+            (true, true, _) | (false, true, false) => {
+                Err(self.wrong(row, Field::Peak, Problem::Prices))
+            }
+            (true, false, true) | (false, false, true) => {
+                Err(self.wrong(row, Field::OffPeak, Problem::Prices))
+            }
+        }
+    }
+
+    fn price(&mut self, row: &Row<'_>, field: Field) -> Checked<Price> {
+        let units = self.units(row, field, PRICE_DIGITS)?;
         self.deck.free = self.deck.free.saturating_add(usize::from(units == 0));
-        Ok(Said::Priced(Price(units)))
+        Ok(Price(units))
     }
 
     fn units(&mut self, row: &Row<'_>, field: Field, digits: u8) -> Checked<i64> {
@@ -295,6 +324,8 @@ impl Reader<'_> {
         let number = number(cell, self.decimal, self.terms.currency.code());
         let units = number.and_then(|number| number.divided(places).units(digits));
         let (units, rounded) = units.map_err(|bad| self.wrong(row, field, Problem::Number(bad)))?;
+        let (units, was_cut) = without_tax(units, self.vat_ppm);
+        let rounded = rounded || was_cut;
         self.deck.rounded = self.deck.rounded.saturating_add(usize::from(rounded));
         Ok(units)
     }
@@ -367,6 +398,16 @@ impl Reader<'_> {
         }
         u32::try_from(self.deck.destinations.len().saturating_sub(1)).unwrap_or(u32::MAX)
     }
+}
+
+/// A price without the tax that it contains, half up, and whether it was rounded.
+fn without_tax(units: i64, vat_ppm: u32) -> (i64, bool) {
+    let gross = PPM + i128::from(vat_ppm);
+    let net = i128::from(units) * PPM;
+    let (whole, rest) = (net.div_euclid(gross), net.rem_euclid(gross));
+    let whole = whole + i128::from(rest * 2 >= gross);
+    // No more than it was.
+    (i64::try_from(whole).unwrap_or(units), rest != 0)
 }
 
 /// Nothing, or a word for "at once" or "without end".

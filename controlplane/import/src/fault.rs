@@ -23,6 +23,12 @@ pub enum Problem {
     /// No price, and nothing that says why.
     #[error("is missing")]
     NoPrice,
+    /// A price beside one for peak hours, or but one of the two.
+    #[error(
+        "is missing, is not alone, or has another price beside it: either one for all times, \
+             or one for peak hours and one for all others"
+    )]
+    Prices,
     /// A word that means no change that is known.
     #[error("is no change that is known")]
     Change,

@@ -17,6 +17,10 @@ pub enum Field {
     AreaCode,
     /// Price per minute.
     Price,
+    /// Price per minute in peak hours.
+    Peak,
+    /// Price per minute at all other times.
+    OffPeak,
     /// ISO code of the price's currency.
     Currency,
     /// First day of the price.
@@ -37,12 +41,14 @@ pub enum Field {
 
 impl Field {
     /// All of them.
-    pub const ALL: [Field; 13] = [
+    pub const ALL: [Field; 15] = [
         Field::Destination,
         Field::Code,
         Field::CountryCode,
         Field::AreaCode,
         Field::Price,
+        Field::Peak,
+        Field::OffPeak,
         Field::Currency,
         Field::Effective,
         Field::Expiry,
@@ -62,6 +68,8 @@ impl Field {
             Field::CountryCode => "country_code",
             Field::AreaCode => "area_code",
             Field::Price => "price",
+            Field::Peak => "peak",
+            Field::OffPeak => "off_peak",
             Field::Currency => "currency",
             Field::Effective => "effective",
             Field::Expiry => "expiry",
@@ -91,7 +99,7 @@ impl Field {
 
 /// Names of columns, as [`words`]: English, German, French, Spanish, Italian, Portuguese, Russian.
 /// Columns of comments are none: they hold free text.
-const NAMES: [(Field, &[&str]); 13] = [
+const NAMES: [(Field, &[&str]); 15] = [
     (
         Field::Destination,
         &[
@@ -240,6 +248,38 @@ const NAMES: [(Field, &[&str]); 13] = [
             "rate 1 min",
             "full rate",
             "voice rate",
+        ],
+    ),
+    (
+        Field::Peak,
+        &[
+            "peak",
+            "peak rate",
+            "peak price",
+            "rate peak",
+            "price peak",
+            "hauptzeit",
+            "preis hauptzeit",
+            "heures pleines",
+            "hora punta",
+            "ora di punta",
+        ],
+    ),
+    (
+        Field::OffPeak,
+        &[
+            "off peak",
+            "offpeak",
+            "off peak rate",
+            "offpeak rate",
+            "off peak price",
+            "offpeak price",
+            "rate off peak",
+            "price off peak",
+            "nebenzeit",
+            "preis nebenzeit",
+            "heures creuses",
+            "hora valle",
         ],
     ),
     (
@@ -468,6 +508,8 @@ mod tests {
             ("Connection fee [EUR]", Field::Fee),
             ("Änderung", Field::Change),
             ("Currency", Field::Currency),
+            ("Peak rate (EUR/min)", Field::Peak),
+            ("Off-Peak", Field::OffPeak),
         ] {
             assert_eq!(Field::of(name), Some(field), "{name}");
         }

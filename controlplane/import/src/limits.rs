@@ -30,6 +30,8 @@ pub const FAULTS_MAX: usize = 1_000;
 pub const INTERVAL_S_MAX: u32 = 3_600;
 /// Longest piece of a cell that a fault repeats, characters.
 pub const SAID_LEN_MAX: usize = 64;
+/// Most value added tax that prices contain, millionths.
+pub const VAT_PPM_MAX: u32 = 10_000_000;
 
 const _: () = assert!(TABLE_LEN_MAX < u32::MAX as usize);
 const _: () = assert!(ROWS_MAX * COLUMNS_MAX < u32::MAX as usize);

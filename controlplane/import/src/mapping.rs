@@ -61,6 +61,9 @@ pub struct Mapping {
     pub decimal: Option<DecimalMark>,
     /// What prices are of.
     pub unit: Unit,
+    /// Value added tax that prices and fees contain, millionths: it is taken off, for prices are
+    /// kept without (spec C-BIL-02).
+    pub vat_ppm: u32,
 }
 
 /// Why columns cannot be told.
@@ -156,7 +159,7 @@ impl Columns {
         if !has(Field::Code) && !has(Field::CountryCode) {
             return Err(BadMapping::Missing("codes"));
         }
-        if !has(Field::Price) {
+        if !has(Field::Price) && !(has(Field::Peak) && has(Field::OffPeak)) {
             return Err(BadMapping::Missing("prices"));
         }
         Ok(self)
@@ -207,9 +210,10 @@ impl Mapping {
             let is_found = |field| names.iter().any(|name| Field::of(name) == Some(field));
             let has = |field| is_told(field) || is_found(field);
             let has_code = has(Field::Code) || has(Field::CountryCode);
+            let has_price = has(Field::Price) || has(Field::Peak) && has(Field::OffPeak);
             let names_one = Field::ALL.into_iter().any(is_found)
                 || self.columns.values().any(|column| matches!(column, Column::Name(_)));
-            if !has_code || !has(Field::Price) || !names_one {
+            if !has_code || !has_price || !names_one {
                 continue;
             }
             let fit = Field::ALL.into_iter().filter(|field| has(*field)).count();

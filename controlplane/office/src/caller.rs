@@ -51,6 +51,8 @@ pub struct Heard {
     pub talk_ms: Option<u64>,
     /// It was sent to a trunk.
     pub left_us: bool,
+    /// Somebody there said that there is no such number.
+    pub is_wrong: bool,
 }
 
 /// Why a caller is blocked.
@@ -74,6 +76,8 @@ pub enum Nuisance {
         /// Seconds of talk on average.
         acd_s: u32,
     },
+    /// There is no such number, its operator says.
+    Nobody,
 }
 
 /// A rule to be made: this caller may not call, or this number is not called.

@@ -3,6 +3,7 @@
 
 use super::{Office, Output, money, ms};
 use crate::caller::{Caller, Heard};
+use crate::target::Targets;
 use std::net::IpAddr;
 use strowger_link::{Reason, Tick};
 use strowger_model::{Account, AccountId, Amount, Cdr, Digits, TenantId};
@@ -27,6 +28,9 @@ const OURS: [Reason; 12] = [
     Reason::Internal,
     Reason::Redirected,
 ];
+
+/// Statuses by which an operator says that there is no such number.
+const NO_SUCH_NUMBER: [u16; 4] = [404, 410, 484, 604];
 
 /// Many calls at once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -212,6 +216,7 @@ impl Office {
             called,
             talk_ms: talked.then_some(record.times.talk_ms),
             left_us: record.called.trunk.is_some(),
+            is_wrong: !talked && NO_SUCH_NUMBER.contains(&record.outcome.sip),
         };
         let number = Digits::parse(&record.caller.number).unwrap_or(Digits::EMPTY);
         let at_us = record.times.ended_us;
@@ -232,7 +237,7 @@ impl Office {
     /// What a call says of the number that it went to. One that a rule lets through stays open.
     fn note_target(&mut self, at: CallerAt, call: &Heard) {
         let set = &self.world.settings().system().guard;
-        if set.target_failures_max == 0 {
+        if !Targets::is_on(set) {
             return;
         }
         let rule = self.world.callers().deciding_out(&call.called, at);

@@ -8,6 +8,9 @@
 //! rule about callers with its evidence in words and an end, and counting begins anew. Where one
 //! account alone made the calls the rule is about that account: nobody closes a number for others.
 //!
+//! A number that does not exist needs less proof: its operator says so, and so many calls of a day
+//! that end with that word, with none answered, deny it alike (spec ROUTE-GUARD-01).
+//!
 //! A busy or ringing number that is answered now and then stays open. Bounded: a quiet one of a few
 //! goes first.
 
@@ -19,6 +22,8 @@ use strowger_model::{AccountId, Digits, GuardSettings, TenantId};
 pub const TARGETS_MAX: usize = 65_536;
 /// An hour, microseconds.
 const HOUR_US: i64 = 3_600_000_000;
+/// A day.
+const DAY_US: i64 = 24 * HOUR_US;
 /// The windows: how long, and how many times the calls of a day they need, in halves.
 const WINDOWS: [(i64, u32); 4] =
     [(HOUR_US, 1), (24 * HOUR_US, 2), (7 * 24 * HOUR_US, 4), (30 * 24 * HOUR_US, 10)];
@@ -72,8 +77,46 @@ impl Window {
 struct Known {
     windows: [Window; 4],
     last_us: i64,
+    /// Calls since a moment of which somebody said that there is no such number.
+    wrong: u32,
+    wrong_us: i64,
     /// Who called; `None` = several.
     account: Option<AccountId>,
+}
+
+impl Known {
+    fn new(account: AccountId, now_us: i64) -> Known {
+        let windows = [Window::default(); 4];
+        let (last_us, wrong_us, account) = (now_us, now_us, Some(account));
+        Known { windows, last_us, wrong: 0, wrong_us, account }
+    }
+
+    fn hear(&mut self, account: AccountId, call: &Heard, now_us: i64, set: &GuardSettings) {
+        self.last_us = now_us;
+        self.account = self.account.filter(|known| *known == account);
+        for (window, (long_us, _)) in self.windows.iter_mut().zip(WINDOWS) {
+            window.hear(call, now_us, long_us, set);
+        }
+        if call.talk_ms.is_some() || now_us.saturating_sub(self.wrong_us) > DAY_US {
+            (self.wrong, self.wrong_us) = (0, now_us);
+        }
+        self.wrong = self.wrong.saturating_add(u32::from(call.is_wrong));
+    }
+
+    /// Why the number is denied, and how many calls say so.
+    fn why(&self, set: &GuardSettings) -> Option<(Nuisance, u32)> {
+        if set.wrong_max > 0 && self.wrong >= set.wrong_max {
+            return Some((Nuisance::Nobody, self.wrong));
+        }
+        if set.target_failures_max == 0 {
+            return None;
+        }
+        let mut windows = self.windows.iter().zip(WINDOWS);
+        let (bad, _) = windows.find(|(window, (_, halves))| window.is_bad(*halves, set))?;
+        let (asr_percent, acd_ms) = bad.figures();
+        let acd_s = u32::try_from(acd_ms / 1_000).unwrap_or(u32::MAX);
+        Some((Nuisance::Unreached { asr_percent, acd_s }, bad.calls))
+    }
 }
 
 /// Called numbers by what calls to them come to.
@@ -85,6 +128,11 @@ pub struct Targets {
 }
 
 impl Targets {
+    /// Whether numbers are denied by themselves at all.
+    pub(crate) const fn is_on(set: &GuardSettings) -> bool {
+        set.target_failures_max > 0 || set.wrong_max > 0
+    }
+
     /// A call that left us is over; what follows for its number.
     pub fn note(
         &mut self,
@@ -93,26 +141,17 @@ impl Targets {
         now_us: i64,
         set: &GuardSettings,
     ) -> Option<NewBlock> {
-        if set.target_failures_max == 0 || !call.left_us || call.called.is_empty() {
+        if !Targets::is_on(set) || !call.left_us || call.called.is_empty() {
             return None;
         }
         let target = (tenant, call.called);
         if self.known.len() >= TARGETS_MAX && !self.known.contains_key(&target) {
             forget_a_quiet_one(&mut self.known, &mut self.hand, |known| known.last_us);
         }
-        let blank =
-            Known { windows: [Window::default(); 4], last_us: now_us, account: Some(account) };
-        let known = self.known.entry(target).or_insert(blank);
-        known.last_us = now_us;
-        known.account = known.account.filter(|known| *known == account);
-        for (window, (long_us, _)) in known.windows.iter_mut().zip(WINDOWS) {
-            window.hear(call, now_us, long_us, set);
-        }
-        let mut windows = known.windows.iter().zip(WINDOWS);
-        let (bad, _) = windows.find(|(window, (_, halves))| window.is_bad(*halves, set))?;
-        let (asr_percent, acd_ms) = bad.figures();
-        let acd_s = u32::try_from(acd_ms / 1_000).unwrap_or(u32::MAX);
-        let (count, account) = (bad.calls, known.account);
+        let known = self.known.entry(target).or_insert_with(|| Known::new(account, now_us));
+        known.hear(account, call, now_us, set);
+        let (why, count) = known.why(set)?;
+        let account = known.account;
         // Counting begins anew.
         self.known.remove(&target);
         let ban_us = i64::try_from(set.target_ban_ms).unwrap_or(i64::MAX).saturating_mul(1_000);
@@ -121,7 +160,7 @@ impl Targets {
             account,
             number: Digits::EMPTY,
             called: call.called,
-            why: Nuisance::Unreached { asr_percent, acd_s },
+            why,
             count,
             from_us: now_us,
             until_us: now_us.saturating_add(ban_us),
@@ -146,15 +185,14 @@ mod tests {
     use super::*;
     use strowger_model::Profile;
 
-    const DAY_US: i64 = 24 * HOUR_US;
-
     fn set(failures_max: u32) -> GuardSettings {
         let set = Profile::default().guard;
         GuardSettings { target_failures_max: failures_max, ..set }
     }
 
     fn call(called: &str, talk_ms: Option<u64>) -> Heard {
-        Heard { called: Digits::parse(called).unwrap(), talk_ms, left_us: true }
+        let called = Digits::parse(called).unwrap();
+        Heard { called, talk_ms, left_us: true, is_wrong: false }
     }
 
     /// Calls of account 1 to one number, `apart_us` between them; after how many it is denied.
@@ -219,6 +257,31 @@ mod tests {
         };
         assert_eq!(note(&mut targets, 1), None);
         assert_eq!(note(&mut targets, 2).map(|block| block.account), Some(None));
+    }
+
+    #[test]
+    fn a_number_that_there_is_not_is_denied_by_the_word_of_its_operator() {
+        let set = GuardSettings { wrong_max: 3, ..set(0) };
+        let wrong = |at_us| (Heard { is_wrong: true, ..call("4490", None) }, at_us);
+        let after = |calls: &[(Heard, i64)]| {
+            let mut targets = Targets::default();
+            let note = |targets: &mut Targets, (call, at_us): &(Heard, i64)| {
+                targets.note((TenantId(1), AccountId(1)), call, *at_us, &set)
+            };
+            (1..).zip(calls).find_map(|(nth, call)| {
+                note(&mut targets, call).map(|block| (nth, block.why, block.count))
+            })
+        };
+        assert_eq!(after(&[wrong(1), wrong(2), wrong(3)]), Some((3, Nuisance::Nobody, 3)));
+        // Somebody is not there: that is another thing.
+        let busy = (call("4490", None), 2);
+        assert_eq!(after(&[wrong(1), busy, wrong(3), busy]), None);
+        assert_eq!(after(&[wrong(1), busy, wrong(3), wrong(4)]), Some((4, Nuisance::Nobody, 3)));
+        // It exists after all.
+        let talk = (call("4490", Some(9_000)), 3);
+        assert_eq!(after(&[wrong(1), wrong(2), talk, wrong(4), wrong(5)]), None);
+        let late = 2 + DAY_US;
+        assert_eq!(after(&[wrong(1), wrong(2), wrong(late), wrong(late + 1)]), None);
     }
 
     #[test]

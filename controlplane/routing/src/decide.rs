@@ -41,7 +41,7 @@ mod tariff;
 mod transfer;
 mod way;
 
-pub(crate) use hop::emergency_branches;
+pub(crate) use hop::{emergency_branches, parameter};
 pub(crate) use tariff::RINGING_MS;
 
 pub use order::Place as RoutePlace;

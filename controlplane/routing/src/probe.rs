@@ -1,6 +1,7 @@
 //! Which places of trunks are probed with OPTIONS, and how often (spec FAIL-01: failover that needs
 //! no call to fail).
 
+use crate::decide::parameter;
 use crate::location::wire_transport;
 use crate::world::World;
 use std::net::SocketAddr;
@@ -11,8 +12,7 @@ use strowger_model::{Egress, Transport, Trunk, TrunkId};
 /// Most places that are probed; those beyond are not.
 pub const PROBES_MAX: usize = 4_096;
 
-/// The places that are probed, each with its trunk: those of trunks that take calls by datagrams
-/// and want it.
+/// The places that are probed, each with its trunk: those of trunks that want it.
 #[must_use]
 pub fn probes(world: &World) -> Vec<(TrunkId, Kept)> {
     let wanted = |trunk: &&Trunk| trunk.enabled && trunk.egress.as_ref().is_some_and(is_probed);
@@ -25,7 +25,12 @@ pub fn probes(world: &World) -> Vec<(TrunkId, Kept)> {
 }
 
 fn is_probed(egress: &Egress) -> bool {
-    egress.probe_s > 0 && egress.transport == Transport::Udp
+    // Nobody can connect to a browser.
+    let may_connect = match egress.transport {
+        Transport::Udp | Transport::Tcp | Transport::Tls => true,
+        Transport::Ws | Transport::Wss => false,
+    };
+    egress.probe_s > 0 && may_connect
 }
 
 fn probe(world: &World, egress: &Egress, (peer, host): (SocketAddr, String)) -> Option<Kept> {
@@ -39,7 +44,7 @@ fn probe(world: &World, egress: &Egress, (peer, host): (SocketAddr, String)) -> 
         listener,
         transport,
         peer,
-        uri: format!("sip:{host}"),
+        uri: format!("sip:{host}{}", parameter(transport)),
         how: KeepMode::Probe,
         every_ms: egress.probe_s.saturating_mul(1_000),
         left_ms: u64::MAX,
@@ -50,7 +55,7 @@ fn probe(world: &World, egress: &Egress, (peer, host): (SocketAddr, String)) -> 
 mod tests {
     use super::*;
     use crate::testing;
-    use crate::world::Rows;
+    use crate::world::{Listener, Rows};
 
     #[test]
     fn places_of_trunks_that_want_it_are_probed() {
@@ -79,8 +84,16 @@ mod tests {
             "6 192.0.2.62:5070 sip:192.0.2.62:5070 30000 Probe",
         ];
         assert_eq!(probed(&rows), all);
-        rows.trunks[0].egress.as_mut().unwrap().transport = Transport::Tcp;
-        assert_eq!(probed(&rows), [""; 0], "by datagrams only");
+        rows.trunks[0].egress.as_mut().unwrap().transport = Transport::Tls;
+        assert_eq!(probed(&rows), [""; 0], "there is no listener to leave by");
+        let by_tls = Listener::new(Transport::Tls, "192.0.2.1:5061".parse().unwrap());
+        rows.listeners.push(by_tls);
+        let uris = ["sip:192.0.2.61:5060;transport=tls", "sip:192.0.2.62:5070;transport=tls"];
+        let all = probes(&World::build(rows.clone()).unwrap());
+        assert_eq!(all.iter().map(|(_, kept)| kept.uri.as_str()).collect::<Vec<_>>(), uris);
+        assert!(all.iter().all(|(_, kept)| kept.listener == 1));
+        rows.trunks[0].egress.as_mut().unwrap().transport = Transport::Wss;
+        assert_eq!(probed(&rows), [""; 0], "nobody connects to a browser");
         rows.trunks[0].egress.as_mut().unwrap().transport = Transport::Udp;
         rows.trunks[0].enabled = false;
         assert_eq!(probed(&rows), [""; 0]);

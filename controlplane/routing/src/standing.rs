@@ -179,6 +179,8 @@ struct Record {
     probe_calls: u8,
     /// Place of its last call among all.
     last: u64,
+    /// When its last call ended, microseconds since 1970 UTC; 0 = never.
+    ended_us: i64,
 }
 
 impl Record {
@@ -206,6 +208,7 @@ impl Record {
 
     fn ended(&mut self, end: &Ended, set: &RouteSettings, now_us: i64) {
         self.count(end.talk_ms, now_us);
+        self.ended_us = self.ended_us.max(now_us);
         if end.is_fault {
             self.failures = self.failures.saturating_add(1);
             match self.state {
@@ -550,6 +553,14 @@ impl View<'_> {
     #[must_use]
     pub fn due(&self, turn: &Turn) -> Option<Due> {
         self.standing.turns.due(turn)
+    }
+
+    /// Whether its last call ended less than so long ago.
+    #[must_use]
+    pub fn rests(&self, trunk: TrunkId, rest_ms: u32) -> bool {
+        let record = self.standing.trunks.get(&trunk);
+        let since_us = |record: &Record| self.now_us.saturating_sub(record.ended_us);
+        record.is_some_and(|record| since_us(record) < i64::from(rest_ms) * 1_000)
     }
 
     /// Place of its last call among all; 0 = never.

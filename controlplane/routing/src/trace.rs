@@ -291,6 +291,8 @@ steps! {
     79 GroupOverflow(group) "when nobody answers, ring group {group} overflows";
     /// The caller is not shown.
     80 CallerHidden() "the caller's number is hidden";
+    /// The caller is not shown, but who forwards.
+    46 ForwarderShown(trunk) "trunk {trunk} is shown who forwards as the caller";
     /// Nowhere registered.
     81 TrunkOffline(trunk) "trunk {trunk} is not registered";
 
@@ -437,6 +439,8 @@ steps! {
     /// Behind the others.
     241 SecondTry(trunk)
         "trunk {trunk} had the caller's last call to the number and stands behind the others";
+    /// Behind the others.
+    45 HopRests(trunk) "trunk {trunk} had a call a moment ago and stands behind the others";
     /// A trunk is tried by hand.
     214 TestCall(trunk) "the number names trunk {trunk}, which is tried alone";
     /// Not a hop: it is tried by hand only.

@@ -5,14 +5,18 @@
 //! has its own place in the interval, so many thousands are a steady trickle and no burst, and a
 //! turn sends a bounded number. A device that sends something by itself is left alone for an
 //! interval.
+//!
+//! Places of trunks are probed by the same table, by datagrams or by a connection, which calls to
+//! the trunk go by too.
 
 use crate::Shard;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
 use strowger_link::siphash::siphash24;
-use strowger_link::{KEPT_MAX, KeepMode, KeepOrder, Kept, Key, MS, Probed, Tick};
+use strowger_link::{KEPT_MAX, KeepMode, KeepOrder, Kept, Key, MS, Probed, Tick, Transport};
 use strowger_port::net::{Io, JournalSink, PlaneLink, SipPath};
+use strowger_sip::endpoint::Path;
 
 /// Most datagrams sent in one turn; the next follows at once.
 const PER_TURN_MAX: usize = 32;
@@ -64,6 +68,7 @@ struct Probing {
 struct Entry {
     probing: Probing,
     listener: u8,
+    transport: Transport,
     peer: SocketAddr,
     uri: Box<str>,
     how: KeepMode,
@@ -73,10 +78,11 @@ struct Entry {
     count: u32,
 }
 
-/// One datagram to send.
+/// One message to send.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Ping {
     listener: u8,
+    transport: Transport,
     peer: SocketAddr,
     /// The contact and which try, for OPTIONS; `None` is line ends.
     options: Option<(Box<str>, u64, u32)>,
@@ -126,6 +132,7 @@ impl Keeper {
         let entry = Entry {
             probing,
             listener: kept.listener,
+            transport: kept.transport,
             peer: kept.peer,
             uri: kept.uri.into(),
             how: kept.how,
@@ -213,7 +220,8 @@ impl Keeper {
                 KeepMode::Crlf => None,
                 KeepMode::Options | KeepMode::Probe => Some((entry.uri.clone(), id, entry.count)),
             };
-            let ping = Ping { listener: entry.listener, peer: entry.peer, options };
+            let Entry { listener, transport, peer, .. } = *entry;
+            let ping = Ping { listener, transport, peer, options };
             self.move_on(id, now);
             self.sent += 1;
             return Some(ping);
@@ -279,21 +287,28 @@ impl Probing {
 }
 
 impl Ping {
-    /// The datagram; `ours` is the address that peers are told.
+    /// The message; `ours` is the address that peers are told.
     fn bytes(&self, ours: SocketAddr) -> Vec<u8> {
         let Some((uri, id, count)) = &self.options else { return CRLF.to_vec() };
         if uri.bytes().any(|b| b <= b' ' || b == 0x7f || b == b'<' || b == b'>') {
             return CRLF.to_vec();
         }
+        let (protocol, parameter) = match self.transport {
+            Transport::Udp => ("UDP", ""),
+            Transport::Tcp => ("TCP", ";transport=tcp"),
+            Transport::Tls => ("TLS", ";transport=tls"),
+            Transport::Ws => ("WS", ";transport=ws"),
+            Transport::Wss => ("WSS", ";transport=ws"),
+        };
         format!(
             "OPTIONS {uri} SIP/2.0\r\n\
-             Via: SIP/2.0/UDP {ours};branch={BRANCH}{id:016x}{count:08x};rport\r\n\
+             Via: SIP/2.0/{protocol} {ours};branch={BRANCH}{id:016x}{count:08x};rport\r\n\
              Max-Forwards: 70\r\n\
              From: <sip:{ours}>;tag={id:016x}\r\n\
              To: <{uri}>\r\n\
              Call-ID: keep-{id:016x}\r\n\
              CSeq: {count} OPTIONS\r\n\
-             Contact: <sip:{ours}>\r\n\
+             Contact: <sip:{ours}{parameter}>\r\n\
              Accept: application/sdp\r\n\
              Content-Length: 0\r\n\r\n"
         )
@@ -322,15 +337,23 @@ fn answered_id(data: &[u8]) -> Option<u64> {
 }
 
 impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, W> {
-    /// Sends what is due to contacts behind NATs.
+    /// Sends what is due to contacts behind NATs and to trunks that are probed. A connection that
+    /// does not come up is a probe without an answer.
     pub(crate) fn keep_alive(&mut self, now: Tick) {
         for _ in 0..PER_TURN_MAX {
             let Some(ping) = self.keeper.next(now) else { return };
             let Some(listener) = self.listeners.get(usize::from(ping.listener)) else { continue };
             let bytes = ping.bytes(listener.advertised);
-            let path = SipPath { listener: ping.listener, local: None, peer: ping.peer };
-            let sent = self.io.send_sip(path, &bytes);
-            self.counts.sent(sent, bytes.len());
+            let Ping { listener: index, transport, peer, .. } = ping;
+            if transport == Transport::Udp {
+                let path = SipPath { listener: index, local: None, peer };
+                let sent = self.io.send_sip(path, &bytes);
+                self.counts.sent(sent, bytes.len());
+                continue;
+            }
+            let path = Path { listener: index, transport, local: listener.local, peer, flow: 0 };
+            let taken = self.connections.transmit(&mut self.io, &path, &bytes, now);
+            self.counts.carried(taken, bytes.len());
         }
     }
 }

@@ -37,6 +37,8 @@ mod caps;
 mod carrier;
 #[path = "product/certificate.rs"]
 mod certificate;
+#[path = "product/choice.rs"]
+mod choice;
 #[path = "product/configure.rs"]
 mod configure;
 #[path = "product/crash.rs"]
@@ -87,6 +89,8 @@ mod mesh;
 mod money;
 #[path = "product/name.rs"]
 mod name;
+#[path = "product/number.rs"]
+mod number;
 #[path = "product/open.rs"]
 mod open;
 #[path = "product/order.rs"]

@@ -121,7 +121,7 @@ fn selling(world: &World, preview: &Preview) -> Vec<Selling> {
     let own = |prices: BTreeMap<Digits, Price>| -> BTreeMap<Digits, Price> {
         prices.into_iter().map(|(code, price)| (code, net(price, bought, FX_ONE))).collect()
     };
-    let before = own(preview.standing.iter().map(|(code, s)| (*code, s.price)).collect());
+    let before = own(preview.standing.iter().map(|(code, s)| (*code, s.dearest())).collect());
     let after = own(preview.comparison.after(&preview.standing));
     let lists = world.tariffs().filter(|tariff| tariff.tenant == tenant.id);
     let lists = lists.filter(|tariff| tariff.kind == TariffKind::Customer);

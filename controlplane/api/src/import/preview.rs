@@ -47,7 +47,8 @@ struct Found {
     deck: Option<Deck>,
 }
 
-/// Prices in force at a moment, as far as files are about them: for all times and lengths.
+/// Prices in force at a moment, as far as files are about them: for all lengths, and for all times
+/// or peak hours.
 #[derive(Default)]
 struct Below {
     standing: BTreeMap<Digits, Standing>,
@@ -58,22 +59,38 @@ struct Below {
 }
 
 impl Below {
-    fn of(rates: Vec<Rate>, at_us: i64) -> Below {
+    /// `has_peaks` = the file is about prices of peak hours as well.
+    fn of(rates: Vec<Rate>, at_us: i64, has_peaks: bool) -> Below {
         let mut below = Below::default();
+        let mut peaks: BTreeMap<Digits, Price> = BTreeMap::new();
         for rate in rates {
-            if rate.class != TimeClass::All || (rate.digits_min, rate.digits_max) != (0, 0) {
+            let is_in_force = || rate.until_us.is_none_or(|until_us| at_us < until_us);
+            if (rate.digits_min, rate.digits_max) != (0, 0) {
+                below.apart = below.apart.saturating_add(1);
+            } else if has_peaks && rate.class == TimeClass::Peak {
+                if rate.from_us <= at_us && is_in_force() {
+                    peaks.insert(rate.prefix, rate.price);
+                }
+            } else if rate.class != TimeClass::All {
                 below.apart = below.apart.saturating_add(1);
             } else if rate.from_us > at_us {
                 below.promised.insert(rate.prefix);
-            } else if rate.until_us.is_none_or(|until_us| at_us < until_us) {
+            } else if is_in_force() {
                 let standing = Standing {
                     price: rate.price,
+                    peak: None,
                     fee: rate.connection_fee,
                     minimum_s: rate.minimum_s,
                     step_s: rate.step_s,
                     until_us: rate.until_us,
                 };
                 below.standing.insert(rate.prefix, standing);
+            }
+        }
+        for (prefix, peak) in peaks {
+            match below.standing.get_mut(&prefix) {
+                Some(standing) => standing.peak = Some(peak),
+                None => below.apart = below.apart.saturating_add(1),
             }
         }
         below.promised.retain(|prefix| !below.standing.contains_key(prefix));
@@ -146,7 +163,7 @@ pub(super) async fn preview(
         let found = find(&bytes, &reading, &terms)?;
         drop(bytes);
         let deck = found.deck.ok_or("the file has faults")?;
-        let below = Below::of(rates, at_us);
+        let below = Below::of(rates, at_us, deck.has_peaks);
         let comparison = compared(&deck, &below, reading.mode, at_us);
         let standing = below.standing;
         Ok(Preview { tariff, deck, comparison, standing, at_us, _turn: turn })
@@ -173,14 +190,15 @@ pub(super) async fn previewed(cx: &Context) -> Result<(Import, Preview), Problem
 impl Preview {
     /// The rows of a revision that makes it so; `Err` names one that no list may have.
     pub(super) fn rows(&self) -> Result<Vec<RevisedRate>, String> {
-        let row = |new: &NewRow| {
-            let row = revised(new, &self.tariff, self.at_us);
-            match check_rate(&self.tariff, &row.rate) {
+        let rows = |new: &NewRow| {
+            let rows = revised(new, &self.tariff, self.at_us).into_iter();
+            let code = new.code;
+            rows.map(move |row| match check_rate(&self.tariff, &row.rate) {
                 Ok(()) => Ok(row),
-                Err(error) => Err(format!("prefix {}: {}", new.code, error.problem)),
-            }
+                Err(error) => Err(format!("prefix {code}: {}", error.problem)),
+            })
         };
-        self.comparison.rows.iter().map(row).collect()
+        self.comparison.rows.iter().flat_map(rows).collect()
     }
 
     /// Destination of each code of the file.
@@ -189,16 +207,17 @@ impl Preview {
     }
 }
 
-fn revised(new: &NewRow, tariff: &Tariff, at_us: i64) -> RevisedRate {
+/// The rows of a code: that of all times, and that of peak hours where it has one or had one.
+fn revised(new: &NewRow, tariff: &Tariff, at_us: i64) -> Vec<RevisedRate> {
     let terms = new.terms.as_ref();
-    let rate = Rate {
+    let rate = |class, price: Option<Price>| Rate {
         id: RateId(0),
         tariff: tariff.id,
         prefix: new.code,
-        class: TimeClass::All,
+        class,
         digits_min: 0,
         digits_max: 0,
-        price: terms.map_or(Price(0), |terms| terms.price),
+        price: price.unwrap_or(Price(0)),
         step_s: terms.map_or(1, |terms| terms.step_s),
         minimum_s: terms.map_or(0, |terms| terms.minimum_s),
         free_s: 0,
@@ -208,7 +227,15 @@ fn revised(new: &NewRow, tariff: &Tariff, at_us: i64) -> RevisedRate {
         from_us: if new.from_us > at_us { new.from_us } else { 0 },
         until_us: terms.and_then(|terms| terms.until_us),
     };
-    RevisedRate { rate, revision: 0, removed: terms.is_none() }
+    let row = |class, price: Option<Price>| RevisedRate {
+        rate: rate(class, price),
+        revision: 0,
+        removed: price.is_none(),
+    };
+    let all = row(TimeClass::All, terms.map(|terms| terms.price));
+    let peak = terms.and_then(|terms| terms.peak);
+    let peak = (peak.is_some() || new.ends_peak).then(|| row(TimeClass::Peak, peak));
+    [Some(all), peak].into_iter().flatten().collect()
 }
 
 /// Reads a file as `reading` says and writes down what was found, if it may still be read anew.
@@ -269,12 +296,13 @@ async fn inspect(
     let rates = api.reader.tariff_rates(tariff.id).await?;
     let mode = found.reading.mode;
     let work = move || {
-        let below = Below::of(rates, at_us);
+        let below = Below::of(rates, at_us, deck.has_peaks);
         let comparison = compared(&deck, &below, mode, at_us);
         let one = |change: Move| (change.word(), comparison.count(change));
         let counts: BTreeMap<_, _> = ALL.map(one).into();
         let wrong = comparison.rows.iter().find_map(|new| {
-            let error = check_rate(&tariff, &revised(new, &tariff, at_us).rate).err()?;
+            let rows = revised(new, &tariff, at_us);
+            let error = rows.iter().find_map(|row| check_rate(&tariff, &row.rate).err())?;
             Some(format!("prefix {}: {}", new.code, error.problem))
         });
         (counts, comparison.uncovered.len(), below.apart, wrong)
@@ -332,6 +360,10 @@ view! {
         old_price: Option<MoneyView>,
         /// Price per minute after; null when there is none.
         new_price: Option<MoneyView>,
+        /// Price per minute in peak hours before; null when it was the same.
+        old_peak_price: Option<MoneyView>,
+        /// Price per minute in peak hours after; null when it is the same.
+        new_peak_price: Option<MoneyView>,
         /// From when on.
         from: Time,
     }
@@ -396,6 +428,8 @@ pub(crate) async fn differences(cx: Context) -> Result<Json<DeckDifferencesView>
         line: (step.line > 0).then_some(step.line),
         old_price: step.before.map(|before| price(before, currency)),
         new_price: step.after.map(|after| price(after, currency)),
+        old_peak_price: step.peaks[0].map(|before| price(before, currency)),
+        new_peak_price: step.peaks[1].map(|after| price(after, currency)),
         from: Time(step.from_us),
     };
     let key = |step: &&Step| cursor::encode(STEPS, (step.code.as_str(), step.from_us));
@@ -454,8 +488,8 @@ fn sums(seen: &Preview) -> BTreeMap<&str, Sum> {
         let sum = sums.entry(names.get(&step.code).copied().unwrap_or_default()).or_default();
         let count = sum.counts.entry(step.change).or_default();
         *count = count.saturating_add(1);
-        sum.before = sum.before.max(step.before);
-        sum.after = sum.after.max(step.after);
+        sum.before = sum.before.max(step.before).max(step.peaks[0]);
+        sum.after = sum.after.max(step.after).max(step.peaks[1]);
     }
     sums
 }

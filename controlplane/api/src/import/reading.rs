@@ -6,7 +6,7 @@ use crate::problem::Problem;
 use crate::shape::Components;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use strowger_import::limits::{COLUMNS_MAX, INTERVAL_S_MAX};
+use strowger_import::limits::{COLUMNS_MAX, INTERVAL_S_MAX, VAT_PPM_MAX};
 use strowger_import::{Column, Field, Mapping, Mode};
 use strowger_model::Import;
 
@@ -65,6 +65,10 @@ impl Form for Reading {
         };
         if !reading.mapping.columns.values().all(is_place) {
             let what = format!("has a column that is none from 1 to {COLUMNS_MAX}");
+            return Err(Problem::field("mapping", what));
+        }
+        if reading.mapping.vat_ppm > VAT_PPM_MAX {
+            let what = format!("has more than {VAT_PPM_MAX} millionths of tax in its prices");
             return Err(Problem::field("mapping", what));
         }
         let most_ms = INTERVAL_S_MAX.saturating_mul(1_000);
@@ -152,6 +156,10 @@ fn mapping(columns: &Map<String, Value>) -> Value {
             "unit": {
                 "type": "string", "enum": ["whole", "hundredth"],
                 "description": "What prices are of: the currency, or its hundredths.",
+            },
+            "vat_ppm": {
+                "type": "integer", "minimum": 0, "maximum": VAT_PPM_MAX,
+                "description": "Tax that prices contain, millionths: it is taken off.",
             },
         },
     })

@@ -358,7 +358,7 @@ object! {
     test_only: Free Flag => test_only;
     /// How often each of its addresses is sent OPTIONS; 0 is never. Three without an answer, or
     /// answered by 503, at all of them, and it stands behind others as one that failed, until one
-    /// is answered. Over UDP only.
+    /// is answered.
     probe_ms: Free Seconds(0, PROBE_MAX) => probe_s;
     /// Time to a final answer; 0 is the tenant's ring time.
     ring_timeout_ms: Free Seconds(0, RING_MAX) => ring_timeout_s;

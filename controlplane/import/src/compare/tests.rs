@@ -26,6 +26,7 @@ fn digits(text: &str) -> Digits {
 fn standing(prices: &[(&str, i64)]) -> BTreeMap<Digits, Standing> {
     let one = |price| Standing {
         price: Price(price),
+        peak: None,
         fee: Amount(0),
         minimum_s: 1,
         step_s: 1,
@@ -123,4 +124,28 @@ fn prices_behind_the_last_step_are_those_of_the_rows() {
     let told: Vec<_> = after.iter().map(|(code, price)| (code.as_str(), price.0)).collect();
     let wanted = [("41", 10), ("43", 20), ("44", 10), ("49", 5), ("491", 20)];
     assert_eq!(told, wanted.map(|(code, price)| (code, price * 1_000_000)));
+}
+
+#[test]
+fn prices_of_peak_hours_come_change_and_end_with_those_of_all_others() {
+    let all = standing(&[("41", 10), ("43", 10), ("44", 10), ("49", 10)]);
+    let with_peaks = all
+        .into_iter()
+        .map(|(code, own)| (code, Standing { peak: Some(Price(20_000_000)), ..own }));
+    let with_peaks: BTreeMap<Digits, Standing> = with_peaks.collect();
+    let file = "code;rate;peak;off peak\n41;;0.02;0.01\n43;;0.03;0.01\n44;0.01;;\n49;;0.01;0.005\n45;;2;1\n";
+    let found = compare(&with_peaks, &deck(file), Mode::Partial, AT_US);
+    let wanted = [
+        ("41", Move::Unchanged),
+        ("43", Move::Dearer),
+        ("44", Move::Cheaper),
+        ("45", Move::New),
+        ("49", Move::Cheaper),
+    ];
+    assert_eq!(moves(&found), wanted);
+    let ends: Vec<_> = found.rows.iter().map(|row| (row.code.as_str(), row.ends_peak)).collect();
+    assert_eq!(ends, [("43", false), ("44", true), ("49", false), ("45", false)]);
+    // Where sale prices are compared, the dearest counts.
+    assert_eq!(found.after(&with_peaks)[&digits("43")], Price(30_000_000));
+    assert_eq!(found.after(&with_peaks)[&digits("41")], Price(20_000_000));
 }

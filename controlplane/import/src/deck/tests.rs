@@ -26,7 +26,8 @@ fn told(deck: &Deck) -> Vec<String> {
         stamp.map_or(String::new(), |stamp| stamp.strftime("%y%m%d").to_string())
     };
     let said = |said| match said {
-        Said::Priced(price) => price.0.to_string(),
+        Said::Priced(price, None) => price.0.to_string(),
+        Said::Priced(price, Some(peak)) => format!("{} peak {}", price.0, peak.0),
         Said::Ended => "ended".to_owned(),
         Said::Blocked => "blocked".to_owned(),
     };
@@ -227,4 +228,32 @@ fn a_mapping_tells_columns_by_their_places() {
     mapping.columns.insert(Field::Price, Column::Place(3));
     let found = deck_by(b"x;49;0.5\n", &mapping);
     assert_eq!(told(&found), ["1 49 500000000 1/1 - "]);
+}
+
+/// Spec PRICE-IMP-01: one price, or one for peak hours and one for all others.
+#[test]
+fn prices_of_peak_hours_stand_beside_those_of_all_others() {
+    let found =
+        deck("prefix;price;peak;off-peak\n49;0.1;;\n44;;0.3;0.2\n33;;x;\n34;1;2;\n39;;1;\n");
+    assert_eq!(told(&found), ["2 49 100000000 1/1 - ", "3 44 200000000 peak 300000000 1/1 - "]);
+    assert!(found.has_peaks);
+    let places: Vec<_> = found.faults.iter().map(|f| (f.line, f.column.as_str())).collect();
+    assert_eq!(places, [(4, "C (peak)"), (5, "C (peak)"), (6, "C (peak)")]);
+    assert!(found.faults.iter().all(|fault| fault.problem == Problem::Prices));
+    // Without a column of one price for all times.
+    let found = deck("prefix;peak rate;off peak rate\n44;0,3;0,25\n53;;blocked\n");
+    assert_eq!(told(&found)[0], "2 44 250000000 peak 300000000 1/1 - ");
+    let table = read(b"prefix;peak\n44;1\n", &Mapping::default()).unwrap();
+    assert!(Mapping::default().columns_of(&table).is_err(), "half of it is none");
+    assert!(!deck("prefix;price\n44;1\n").has_peaks);
+}
+
+#[test]
+fn prices_with_tax_are_kept_without() {
+    let mapping = Mapping { vat_ppm: 190_000, ..Mapping::default() };
+    let found = deck_by(b"code;rate;connection fee\n44;1.19;0.119\n49;1;\n", &mapping);
+    assert_eq!(told(&found), ["2 44 1000000000 1/1 - ", "3 49 840336134 1/1 - "]);
+    assert_eq!((found.lines[0].fee, found.rounded), (Amount(10_000_000), 1));
+    assert_eq!(without_tax(i64::MAX, u32::MAX).0, 2_146_983_764_887_990);
+    assert_eq!((without_tax(7, 0), without_tax(0, 190_000)), ((7, false), (0, false)));
 }

@@ -203,7 +203,7 @@ pub struct Egress {
     /// It takes such calls alone.
     pub test_only: bool,
     /// How often its addresses are sent OPTIONS, seconds; 0 = never. Without any answer it counts
-    /// as failed until there is one. By datagrams only.
+    /// as failed until there is one.
     pub probe_s: u32,
     /// Time to a final answer, seconds; 0 = the tenant's ring time.
     pub ring_timeout_s: u32,

@@ -223,8 +223,25 @@ settings! {
         quality_percent: u8 = 50, Kind::Whole(0, 100), Account, Routing, [];
         /// How finely the order `quality` tells targets apart: the smaller the rougher.
         accuracy_percent: u8 = 30, Kind::Whole(1, 100), Account, Routing, [];
+        /// A share of answered calls up to which quality is none.
+        quality_asr_percent_min: u8 = 20, Kind::Whole(0, 100), Account, Routing, [];
+        /// A share of answered calls from which on it cannot be better.
+        quality_asr_percent_max: u8 = 70, Kind::Whole(0, 100), Account, Routing, [];
+        /// An average talk up to which quality is none.
+        quality_acd_ms_min: u32 = 35_000, Kind::Millis(0, HOUR, 1_000), Account, Routing, [];
+        /// An average talk from which on it cannot be better.
+        quality_acd_ms_max: u32 = 240_000, Kind::Millis(0, HOUR, 1_000), Account, Routing, [];
+        /// A price per minute, in the tenant's currency, down to which a price cannot be better;
+        /// `auto` is nothing at all.
+        quality_price_min: Option<Price> = None, Kind::Price, Account, Routing, [];
+        /// A price per minute from which on it is worth nothing; `auto` is that of the dearest
+        /// target.
+        quality_price_max: Option<Price> = None, Kind::Price, Account, Routing, [];
         /// Trunks are used that take more for the call than its caller pays.
         loss: bool = false, Kind::Flag, Account, Routing, ["blocknotprofitablecalls"];
+        /// Trunks are used only where so many percent of what the caller pays are left over; 0 is
+        /// where nothing is lost. Nothing where `route.loss` is set.
+        profit_percent_min: u8 = 0, Kind::Whole(0, 100), Account, Routing, ["minprofitpercent"];
         /// Calls may take the lines that trunks keep reserved (`calls_reserved`).
         reserved: bool = false, Kind::Flag, Subscriber, Routing, [];
         /// A number behind the `test_prefix` of a trunk goes to that trunk and no other.
@@ -234,6 +251,9 @@ settings! {
         /// Who talked shorter than this, and calls the same number again within two minutes, goes
         /// by other trunks of the route before the one that had him; 0 is not.
         second_try_ms: u32 = 0, Kind::Millis(0, HOUR, 1), Account, Routing, [];
+        /// A trunk whose last call ended less than so long ago stands behind others of its
+        /// priority; 0 is not.
+        rest_ms: u32 = 0, Kind::Millis(0, HOUR, 1), Account, Routing, [];
         /// So many calls one after the other that a trunk fails make it one that failed lately,
         /// and as many to numbers of one beginning make it one for them; 0 never.
         failures_max: u16 = 5, Kind::Whole(0, 1_000), System, Control, [];
@@ -374,6 +394,9 @@ settings! {
         by_number: bool = false, Kind::Flag, Subscriber, Routing, ["anumberhandling"];
         /// Carriers are told who diverted a call (`Diversion`).
         diversion: bool = true, Kind::Flag, Account, Routing, [];
+        /// Carriers are shown the subscriber as the caller of calls that it forwards to them, and
+        /// nothing of who called, for those that take calls of our own numbers alone.
+        forwarder: bool = false, Kind::Flag, Subscriber, Routing, ["replacecalleronforward"];
     }
 
     /// How numbers of one country are dialled inside of it.
@@ -639,6 +662,9 @@ settings! {
         /// Or if they were shorter on average.
         target_acd_ms_min: u32 = 10_000, Kind::Millis(0, HOUR, 1), System, Control,
             ["blacklist_minacd"];
+        /// So many calls of a day to one number of which its operator says that there is none (404,
+        /// 410, 484, 604), and none that was answered, deny the number as long; 0 never.
+        wrong_max: u32 = 0, LIMIT, System, Control, ["usewrongnumfilter", "wrongnumdropcount"];
         /// How long a number is denied then.
         target_ban_ms: u64 = 86_400_000, Kind::Millis(MINUTE, LONG, 1_000), System, Control, [];
     }

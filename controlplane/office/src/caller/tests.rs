@@ -22,7 +22,7 @@ fn caller(number: &str) -> Caller {
 }
 
 fn call(called: &str, talk_ms: Option<u64>) -> Heard {
-    Heard { called: digits(called), talk_ms, left_us: true }
+    Heard { called: digits(called), talk_ms, left_us: true, is_wrong: false }
 }
 
 /// The calls of 1001 to these numbers, a second apart; the first block, and after how many.

@@ -184,8 +184,8 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// What the caller pays for the call of comparison, without tax; `None` when that is not the
-    /// caller's tariff's word.
+    /// The most that the call of comparison may cost us, without tax: what the caller pays for it
+    /// but for the profit that is wanted. `None` when that is not the caller's tariff's word.
     fn sale(
         &self,
         sender: &Sender<'a>,
@@ -197,7 +197,9 @@ impl<'a> Attempt<'a> {
             return None;
         }
         let terms = self.tariff_price(sender.account, called)?;
-        Some(self.compared_cost(sender.tenant, &terms, sender.settings.route.price_ms))
+        let set = &sender.settings.route;
+        let (sale, currency) = self.compared_cost(sender.tenant, &terms, set.price_ms);
+        Some((sale - sale / 100 * i128::from(set.profit_percent_min), currency))
     }
 
     /// Checks a target (spec 19.2); `None` for one that stands in a better route already.

@@ -49,7 +49,8 @@ impl First {
 }
 
 impl<'a> Attempt<'a> {
-    /// What is known of a target by its precedence, and by its lines where the order asks for them.
+    /// What is known of a target by its precedence, by its last call where it is to rest behind it,
+    /// and by its lines where the order asks for them.
     pub(super) fn put_first(
         &mut self,
         known: &mut Known,
@@ -60,6 +61,10 @@ impl<'a> Attempt<'a> {
         let trunk = known.target.trunk;
         if way.order == RouteOrder::Lines {
             known.lines_free = lines_free(egress.calls_max, way.view.lines(trunk));
+        }
+        if way.set.rest_ms > 0 && way.view.rests(trunk, way.set.rest_ms) {
+            known.rests = true;
+            self.note(Step::HopRests { trunk: trunk.0 });
         }
         let Some(precedence) = &egress.precedence else { return };
         known.first = self.first(precedence, sender, hops, tree);

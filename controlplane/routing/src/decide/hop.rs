@@ -97,7 +97,13 @@ impl<'a> Attempt<'a> {
             speak(&mut branch.manner, own, Some(&egress.dialog));
             branch.media = own_media(branch.media, own, Some(&egress.dialog));
             branch.hop = PriceRef { hop, part: hops.place.part }.byte();
-            self.shown_outside(sender, egress).onto(&mut branch);
+            let part = hops.place.part.and_then(|part| way.parts.get(usize::from(part)));
+            let forwarding = part.and_then(|part| self.shown_forwarding(part, egress));
+            if forwarding.is_some() && address == 0 {
+                self.note(Step::ForwarderShown { trunk: trunk.id.0 });
+            }
+            let shown = forwarding.unwrap_or_else(|| self.shown_outside(sender, egress));
+            shown.onto(&mut branch);
             if let Some(login) = self.world.login(trunk.id, self.ask.id) {
                 login.onto(&mut branch);
             }
@@ -387,7 +393,7 @@ fn gauges(trunk: &Trunk, egress: &Egress) -> Vec<Gauge> {
     vec![Gauge { id, in_use_max: egress.calls_max, per_second_max: egress.cps_max }]
 }
 
-const fn parameter(transport: Transport) -> &'static str {
+pub(crate) const fn parameter(transport: Transport) -> &'static str {
     match transport {
         Transport::Udp => "",
         Transport::Tcp => ";transport=tcp",

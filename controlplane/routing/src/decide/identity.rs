@@ -12,7 +12,8 @@
 //! | trusted trunk | P-Asserted-Identity, Remote-Party-ID, From |
 //! | other trunk | From |
 //!
-//! Towards a trunk stands before all of them: its `caller_number`; and for a subscriber without
+//! Towards a trunk stands before all of them: its `caller_number`; then, of a call that a subscriber
+//! forwards who has the setting `identity.forwarder`, that subscriber's; and for a subscriber without
 //! `identity.number` the one that is set for all (`identity.number` of settings). What is left is
 //! edited by its `caller`. Whether it is shown, and whether an identity is asserted, is
 //! [`visible`]. An emergency call always shows its caller.
@@ -21,7 +22,7 @@ use super::Attempt;
 use super::sender::{Sender, Who};
 use crate::limits::IDENTITY_MAX;
 use crate::trace::Step;
-use strowger_billing::Caller;
+use strowger_billing::{Caller, Forwarder, Part};
 use strowger_link::siphash::{Key, siphash24};
 use strowger_link::{Branch, IdentityHeader};
 use strowger_model::{Cli, Digits, Egress, IdentityHeader as RowHeader, Ingress};
@@ -166,12 +167,7 @@ impl<'a> Attempt<'a> {
             None => egress.caller.apply(own),
         };
         let Visible { hidden, asserted } = self.visible_to(sender, egress.trusted);
-        let header = match egress.identity {
-            RowHeader::None => None,
-            RowHeader::Asserted => Some(IdentityHeader::Asserted),
-            RowHeader::Preferred => Some(IdentityHeader::Preferred),
-            RowHeader::RemoteParty => Some(IdentityHeader::RemoteParty),
-        };
+        let header = header_to(egress);
         // We assert only what we know: our own row, or the word of who is trusted.
         let vouched = egress.caller_number.is_some() || is_vouched(sender);
         let is_sent = header.is_some() && asserted && vouched && !number.is_empty();
@@ -183,6 +179,42 @@ impl<'a> Attempt<'a> {
         shown.header = header.unwrap_or(IdentityHeader::Asserted);
         shown.from_host = egress.from_host.clone().unwrap_or_default();
         shown
+    }
+
+    /// The same of a call that a subscriber forwards, where it is to be shown in place of who called
+    /// (spec CLI-07).
+    pub(super) fn shown_forwarding(&self, part: &Part, egress: &Egress) -> Option<Shown> {
+        let Forwarder::Subscriber(id) = part.by else { return None };
+        let set = &self.world.subscriber_settings(id).identity;
+        if !set.forwarder || egress.caller_number.is_some() {
+            return None;
+        }
+        let row = self.world.subscriber(id)?;
+        let own = row.identity.number.or(set.number).or_else(|| row.numbers.first().copied());
+        let own = own.map_or_else(|| row.username.clone(), |number| number.to_string());
+        let number = egress.caller.apply(&own);
+        let cli = set.cli.unwrap_or(row.identity.cli);
+        let Visible { hidden, asserted } = visible(cli, false, egress.trusted);
+        let header = header_to(egress);
+        let is_sent = header.is_some() && asserted && !number.is_empty();
+        let asserted = is_sent.then(|| match &egress.identity_number {
+            Some(edit) => edit.apply(&own),
+            None => number.clone(),
+        });
+        let (from_user, display) = match (hidden, set.display) {
+            (true, _) => ("anonymous".to_owned(), "Anonymous".to_owned()),
+            (false, true) => (number, cut(&row.display)),
+            (false, false) => (number, String::new()),
+        };
+        Some(Shown {
+            from_user,
+            display,
+            asserted,
+            anonymous: hidden,
+            header: header.unwrap_or(IdentityHeader::Asserted),
+            from_host: egress.from_host.clone().unwrap_or_default(),
+            privacy: Asked::default().value(hidden),
+        })
     }
 
     fn shown(
@@ -334,6 +366,16 @@ impl<'a> Attempt<'a> {
         if self.visible_to(sender, true).hidden {
             self.note(Step::CallerHidden {});
         }
+    }
+}
+
+/// Which header tells a trunk the caller's identity, if any.
+const fn header_to(egress: &Egress) -> Option<IdentityHeader> {
+    match egress.identity {
+        RowHeader::None => None,
+        RowHeader::Asserted => Some(IdentityHeader::Asserted),
+        RowHeader::Preferred => Some(IdentityHeader::Preferred),
+        RowHeader::RemoteParty => Some(IdentityHeader::RemoteParty),
     }
 }
 

@@ -3,7 +3,7 @@
 //! What the spec's list says of trunks, from the most significant on: absolute precedence (4, 9),
 //! precedence for the called number (10), tier of the priority (12), not failed (13), not failed
 //! for this number (14), not the one that had a caller who tries again (spec FAIL-03), priority
-//! within the tier (18), precedence for the caller (20) and its organization (21), agreed minutes
+//! within the tier (18), no call that ended a moment ago (19), precedence for the caller (20) and its organization (21), agreed minutes
 //! (27 to 30), then what the route's order asks for (price, quality and price, last call, free
 //! lines (35), or nothing), the trunk's own preference (25; not where calls are shared), and a
 //! weight above 0.
@@ -41,11 +41,6 @@ const QUALITY_BITS: u32 = 7;
 /// Of a hundred calls so many go to a target of which too little is known, if there is one.
 const PROBES_PERCENT: u64 = 10;
 
-/// Shares of answered calls that are worth nothing and all (spec BRS-03: the source's sample).
-const ASR_PERCENT: (u64, u64) = (20, 70);
-/// The same of average talk, milliseconds.
-const ACD_MS: (u64, u64) = (35_000, 240_000);
-
 /// What is known of a target when its place is found.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Known {
@@ -56,6 +51,8 @@ pub(super) struct Known {
     pub(super) failed: (bool, bool),
     /// It had the caller's last, short talk with the number.
     pub(super) had: bool,
+    /// Its last call ended a moment ago.
+    pub(super) rests: bool,
     /// Minutes that are agreed on.
     pub(super) agreed: Agreed,
     /// What the call of comparison costs us; `None` = that is not known.
@@ -91,6 +88,8 @@ pub(super) struct Way<'a> {
     /// Whose targets they are, and how turns stand.
     pub(super) route: RouteId,
     pub(super) view: View<'a>,
+    /// What the call of comparison costs by the best and the worst price that are told apart.
+    pub(super) costs: [Option<u64>; 2],
 }
 
 /// A target in its place.
@@ -170,6 +169,7 @@ impl Rank {
             (1, failed(here)),
             (1, u64::from(known.had)),
             (7, down(rest, TIER - 1)),
+            (1, u64::from(known.rests)),
             (2, known.first.within()),
             (4, known.agreed.key()),
             (1, u64::from(!probes)),
@@ -224,7 +224,7 @@ pub(super) fn sorted<'k>(
     let by_quality = way.order == RouteOrder::Quality;
     let probing = by_quality && chance(way.seed, b"probes of routes") % 100 < PROBES_PERCENT;
     let ranked = (0..).zip(all).map(|(index, known)| {
-        let quality = by_quality.then(|| quality(known, dearest, way.set));
+        let quality = by_quality.then(|| quality(known, dearest, way));
         let probes = probing && known.wants_probe;
         let rank = Rank::of(known, way, probes, value(known, way.order, quality));
         (rank, Ranked { index, quality, probes, target: known.target })
@@ -325,31 +325,39 @@ fn value(known: &Known, order: RouteOrder, quality: Option<u8>) -> u64 {
 
 /// The source's priority of a route by price and quality, 0 to 100 (spec BRS-03). Who has no
 /// figures has those of the middle, so that it is neither first nor last by what nobody knows.
-fn quality(known: &Known, dearest: u64, set: &RouteSettings) -> u8 {
-    let cost = known.cost.unwrap_or(dearest).min(dearest);
-    let cheap = u128::from(dearest - cost) * 100;
-    let price = cheap.checked_div(dearest.into()).map_or(100, |percent| percent as u64);
-    let own = known.figures.map_or(50, |figures| auto_quality(&figures));
+fn quality(known: &Known, dearest: u64, way: &Way<'_>) -> u8 {
+    let set = way.set;
+    let [best, worst] = way.costs;
+    let (best, worst) = (best.unwrap_or(0), worst.unwrap_or(dearest));
+    let cost = known.cost.unwrap_or(worst).max(best).min(worst);
+    let cheap = u128::from(worst.saturating_sub(cost)) * 100;
+    let range = u128::from(worst.saturating_sub(best));
+    let price = cheap.checked_div(range).map_or(100, |percent| percent as u64);
+    let own = known.figures.map_or(50, |figures| auto_quality(&figures, set));
     auto_priority(price, own, set.quality_percent, set.accuracy_percent)
 }
 
 /// The mean of how good four figures are, percent.
-fn auto_quality(figures: &Figures) -> u64 {
+fn auto_quality(figures: &Figures, set: &RouteSettings) -> u64 {
     let Figures { day, month } = figures;
+    let asr_percent = (set.quality_asr_percent_min.into(), set.quality_asr_percent_max.into());
+    let acd_ms = (set.quality_acd_ms_min.into(), set.quality_acd_ms_max.into());
     let asr = |counts: &crate::standing::Counts| counts.asr_percent().map(u64::from);
     let parts = [
-        asr(day).map(|asr| scaled(asr, ASR_PERCENT)),
-        asr(month).map(|asr| scaled(asr, ASR_PERCENT)),
-        day.acd_ms().map(|ms| scaled(ms, ACD_MS)),
-        month.acd_ms().map(|ms| scaled(ms, ACD_MS)),
+        asr(day).map(|asr| scaled(asr, asr_percent)),
+        asr(month).map(|asr| scaled(asr, asr_percent)),
+        day.acd_ms().map(|ms| scaled(ms, acd_ms)),
+        month.acd_ms().map(|ms| scaled(ms, acd_ms)),
     ];
     let sum: u64 = parts.iter().flatten().sum();
     sum / parts.len() as u64
 }
 
-/// How far a value is on the way from the worst to the best, percent.
+/// How far a value is on the way from the worst to the best, percent. Where these are set the wrong
+/// way round there is no way: it is all or nothing.
 fn scaled(value: u64, (worst, best): (u64, u64)) -> u64 {
-    (value.clamp(worst, best) - worst) * 100 / (best - worst)
+    let gone = value.min(best).saturating_sub(worst) * 100;
+    gone.checked_div(best.saturating_sub(worst)).unwrap_or(if value >= best { 100 } else { 0 })
 }
 
 /// Price and quality joined, and made as rough as the accuracy says.
@@ -428,6 +436,7 @@ pub(super) fn known_of(
         preference,
         failed: view.is_failed(trunk),
         had: false,
+        rests: false,
         agreed,
         cost: None,
         figures: if by_quality { view.figures(trunk) } else { None },
@@ -471,7 +480,18 @@ impl<'a> Attempt<'a> {
         let set = &sender.settings.route;
         let seed = self.ask.id.0 ^ route.id.0.cast_unsigned().rotate_left(32);
         let order = route.order.unwrap_or(set.order);
-        Way { order, set, seed, route: route.id, view }
+        let costs = match order {
+            RouteOrder::Quality => [set.quality_price_min, set.quality_price_max].map(|price| {
+                let terms = Terms::flat(price?, sender.tenant.currency).ok()?;
+                Some(compared(net_cost(&terms, set.price_ms)))
+            }),
+            RouteOrder::Weight
+            | RouteOrder::Price
+            | RouteOrder::Rotation
+            | RouteOrder::Share
+            | RouteOrder::Lines => [None; 2],
+        };
+        Way { order, set, seed, route: route.id, view, costs }
     }
 }
 

@@ -123,6 +123,20 @@ fn options_are_answered_by_devices_that_live() {
 }
 
 #[test]
+fn probes_by_a_connection_name_it() {
+    for (transport, via, contact) in [
+        (Transport::Tcp, "Via: SIP/2.0/TCP 192.0.2.1:5060;", "<sip:192.0.2.1:5060;transport=tcp>"),
+        (Transport::Tls, "Via: SIP/2.0/TLS 192.0.2.1:5060;", "<sip:192.0.2.1:5060;transport=tls>"),
+    ] {
+        let mut keeper = keeper(vec![Kept { transport, ..probed(7) }]);
+        let ping = keeper.next(keeper.poll_timeout().unwrap()).unwrap();
+        assert_eq!(ping.transport, transport);
+        let text = String::from_utf8(ping.bytes("192.0.2.1:5060".parse().unwrap())).unwrap();
+        assert!(text.contains(via) && text.contains(contact), "{text}");
+    }
+}
+
+#[test]
 fn the_table_has_a_bound() {
     let mut keeper = Keeper::new(Key([3; 16]));
     let many = |from: u64| {

@@ -19,6 +19,8 @@ pub(super) static TARGET: Target = Target { name: "deck", run, seeds, words: WOR
 const WORDS: &[&[u8]] = &[
     b"code",
     b"rate",
+    b"peak",
+    b"off peak",
     b"Country Code",
     b"area codes",
     b"effective",
@@ -100,7 +102,9 @@ fn lines(deck: &Deck, shape: &mut Shape) {
         assert!(is_code && (1..=CODE_LEN_MAX).contains(&line.code.len()));
         assert!(line.step_s > 0 && line.fee.0 >= 0);
         match line.said {
-            Said::Priced(price) => assert!(price.0 >= 0),
+            Said::Priced(price, peak) => {
+                assert!(price.0 >= 0 && peak.is_none_or(|peak| deck.has_peaks && peak.0 >= 0));
+            }
             Said::Ended | Said::Blocked => {}
         }
     }
@@ -134,8 +138,13 @@ fn settles(deck: &Deck, mode: Mode, shape: &mut Shape) {
 
 fn seeds(dice: &mut Dice) -> Vec<Vec<u8>> {
     let price = dice.byte();
-    let heads = ["code;rate", "Country Code\tArea Codes\tPrice", "Vorwahl|Preis|Gültig ab"];
-    let rows = ["4915-4917;0,0", "49\t151,152\t0.", "0049|0,1|31.01.2026\n43|1,"];
+    let heads = [
+        "code;rate",
+        "Country Code\tArea Codes\tPrice",
+        "Vorwahl|Preis|Gültig ab",
+        "code;peak;off-peak",
+    ];
+    let rows = ["4915-4917;0,0", "49\t151,152\t0.", "0049|0,1|31.01.2026\n43|1,", "49;0,3;0,2"];
     let texts = heads.iter().zip(rows);
     texts.map(|(head, row)| format!("{head}\n{row}{price}\n").into_bytes()).collect()
 }

@@ -189,3 +189,74 @@ fn a_learnt_limit_stands_after_a_restart() {
     ada.unregister().unwrap();
     demo.stop();
 }
+
+/// Spec ACL-SMART-01, C-SEC-01.
+#[test]
+fn whose_calls_come_to_nothing_is_blocked_and_who_is_judged_by_their_length() {
+    let home = Home::new();
+    let (demo, carrier) = start(&home);
+    carrier.otherwise(Script::busy());
+    turn(&demo, "guard.scan_max", "0");
+    let fruitless = turn(&demo, "guard.fruitless_max", "3");
+    let ada = desk(&demo, ALICE);
+    let rule = || {
+        let all = || demo.rest.list("/api/v1/caller-rules");
+        eventually("a rule about the caller", || all().into_iter().next())
+    };
+    for number in ["44100", "44555", "44999"] {
+        assert_eq!(refused(&ada, number), 486);
+    }
+    let own = rule();
+    let reason = "3 numbers called one after the other, and no talk";
+    assert_eq!((text(&own, "prefix"), text(&own, "reason")), ("1001", reason));
+    std::thread::sleep(IN_FORCE);
+    assert_eq!(refused(&ada, "44123"), 403);
+    assert_eq!(demo.rest.delete(&format!("/api/v1/caller-rules/{}", text(&own, "id"))), 204);
+    set(&demo, &format!("settings/{fruitless}"), &json!({"value": "0"}));
+    // By how long they are: two that are answered and end at once.
+    turn(&demo, "guard.judged_calls", "2");
+    carrier.otherwise(Script::echo());
+    for _ in 0..2 {
+        answered(&ada.invite("44123").unwrap());
+    }
+    let reason = "of 2 calls 100 % answered, 0 s of talk on average";
+    assert_eq!(text(&rule(), "reason"), reason);
+    std::thread::sleep(IN_FORCE);
+    assert_eq!(refused(&ada, "44123"), 403);
+    ada.unregister().unwrap();
+    assert_tidy(&demo);
+    demo.stop();
+}
+
+/// Spec USER-LIMIT-02: months of the past are those that the database has counted.
+#[test]
+fn the_limit_of_a_month_grows_by_each_that_cost_something_up_to_its_end() {
+    let home = Home::new();
+    let (demo, _carrier) = start(&home);
+    let eur = |amount: &str| json!({"amount": amount, "currency": "EUR"});
+    let grows = json!({
+        "prepaid": false, "month_max": eur("0.002"), "month_grows_by": eur("0.0015"),
+        "month_grows_to": eur("0.004"), "month_grows_since": "2020-01-01T00:00:00Z",
+    });
+    set(&demo, "accounts/1", &grows);
+    let limit = || text(&demo.rest.get("/api/v1/accounts/1"), "month_limit.amount").to_owned();
+    assert_eq!(limit(), "0.00200000");
+    // The middles of two months, in quarters of an hour since 1970.
+    for (quarter, expect) in [(1_789_632, "0.00350000"), (1_792_608, "0.00400000")] {
+        demo.change(&format!(
+            "INSERT INTO account_usage (tenant_id, account_id, quarter, amount) \
+             VALUES (1, 1, {quarter}, 1)"
+        ));
+        demo.replace(demo.planes().controld);
+        eventually("the month has grown", || (limit() == expect).then_some(()));
+    }
+    // A second costs 0.001.
+    let ada = desk(&demo, ALICE);
+    talk_until_cut(&ada);
+    let talk = demo.rest.cdrs(1).remove(0);
+    assert_eq!(text(&talk, "customer.gross.amount"), "0.00400000", "{talk:#}");
+    assert_eq!(refused(&ada, "44123"), 402);
+    ada.unregister().unwrap();
+    assert_tidy(&demo);
+    demo.stop();
+}

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use strowger_phone::carrier::Carrier;
 use strowger_phone::flows::ALICE;
 use strowger_phone::{EndedBy, Phone};
 
 use crate::demo::{CARRIER, Demo, Home, carrier_turn, program};
 use crate::rest::text;
+use crate::rows::{make, set};
 use crate::talk::{SOON, desk};
 use crate::{assert_tidy, tell};
 
@@ -117,6 +118,50 @@ fn a_suppliers_file_is_previewed_published_for_later_paid_by_and_undone() {
 
 /// More rows than one transaction takes.
 const MANY: u32 = 60_000;
+
+/// Spec PRICE-IMP-01, C-BIL-02.
+#[test]
+fn prices_of_peak_hours_with_tax_in_them_are_put_in_force_without_it() {
+    let _turn = carrier_turn();
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let carrier = Carrier::new(CARRIER, demo.sip).unwrap();
+    let ada = desk(&demo, ALICE);
+    let before = rates(&demo, "2");
+    let calendar = |name: &str, value: &str| {
+        let row = json!({"tenant": "1", "category": "calendar", "name": name, "value": value});
+        make(&demo, "settings", &row)
+    };
+    calendar("weekend_is_peak", "true");
+    calendar("peak_from_ms", "0");
+    let until = calendar("peak_until_ms", "86400000");
+    let file = b"prefix;peak;off peak\n44;0.0595;0.0357\n";
+    let mapping = r#"{"mapping": {"vat_ppm": 190000}, "mode": "partial"}"#;
+    let id = sent(&demo, "peak.csv", file, "2", Some(mapping));
+    let (_, seen) = deck(&demo, &["preview", &id]);
+    let row = &seen["differences"]["rows"]["items"][0];
+    let [peak, other] = ["new_peak_price.amount", "new_price.amount"].map(|name| text(row, name));
+    assert_eq!((peak, other), ("0.050000000", "0.030000000"), "{row}");
+    deck(&demo, &["publish", &id]);
+    let began = Instant::now();
+    while text(&demo.rest.get(&format!("/api/v1/imports/{id}")), "state") != "in-force" {
+        assert!(began.elapsed() < WRITTEN);
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    call(&ada);
+    // The day without peak hours.
+    set(&demo, &format!("settings/{until}"), &json!({"value": "0"}));
+    call(&ada);
+    let cdrs = demo.rest.cdrs(2);
+    let prices: Vec<&str> = cdrs.iter().map(|c| text(c, "supplier.unit_price.amount")).collect();
+    assert_eq!(prices, ["0.050000000", "0.030000000"]);
+    let (code, is) = deck(&demo, &["undo", &id]);
+    assert_eq!((code, text(&is, "state")), (0, "undone"), "{is}");
+    assert_eq!(rates(&demo, "2"), before, "exactly as it was");
+    assert_tidy(&demo);
+    drop(carrier);
+    demo.stop();
+}
 
 #[test]
 fn a_control_plane_that_is_killed_while_it_publishes_does_so_in_its_next_life() {

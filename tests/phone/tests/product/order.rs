@@ -1,6 +1,9 @@
 //! Which of several suppliers takes a call: by price, by how they did, by quality, by weight.
 
-use std::net::UdpSocket;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -68,7 +71,7 @@ fn failures(demo: &Demo, trunk: &str) -> usize {
 const TOLD: Duration = Duration::from_millis(900);
 
 /// A call that is answered, and what it came to is known.
-fn called(ada: &Phone) {
+pub(crate) fn called(ada: &Phone) {
     answered(&ada.invite("44123").unwrap());
     std::thread::sleep(TOLD);
 }
@@ -234,6 +237,55 @@ fn answer_probe(socket: &UdpSocket) {
             return;
         }
     }
+}
+
+/// Answers each OPTIONS that comes by a connection until `keeps` says no more.
+fn answer_by_connections(listener: TcpListener, keeps: Arc<AtomicBool>) {
+    listener.set_nonblocking(true).unwrap();
+    let mut streams: Vec<TcpStream> = Vec::new();
+    while keeps.load(Ordering::Relaxed) {
+        streams.extend(listener.accept().ok().map(|(stream, _)| stream));
+        streams.retain_mut(|stream| {
+            stream.set_nonblocking(true).unwrap();
+            let mut bytes = [0; 2_048];
+            let Ok(len) = stream.read(&mut bytes) else { return true };
+            let Ok(request) = Message::parse(&bytes[..len]) else { return false };
+            assert_eq!(request.method(), "OPTIONS");
+            assert!(request.header("Via").unwrap().starts_with("SIP/2.0/TCP "));
+            let answer = Message::response(200, &request, Some("probed")).to_bytes();
+            stream.write_all(&answer).is_ok()
+        });
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Nobody listens, somebody listens and answers, and then is gone with the connection.
+#[test]
+fn a_supplier_by_connections_is_probed_by_them() {
+    let home = Home::new();
+    let (demo, _carriers, [_, cheap, _]) = three(&home);
+    let listener = TcpListener::bind(anywhere()).unwrap();
+    let target = listener.local_addr().unwrap();
+    drop(listener);
+    let egress = json!({
+        "targets": [target.to_string()], "transport": "tcp", "probe_ms": 1000,
+    });
+    set(&demo, &format!("trunks/{cheap}"), &json!({"egress": egress}));
+    let sinks = || (names(&targets(&demo, None)) == ["middle", "dear", "cheap"]).then_some(());
+    let is_back = || (names(&targets(&demo, None)) == ["cheap", "middle", "dear"]).then_some(());
+    eventually("a supplier without a listener sinks", sinks);
+    let keeps = Arc::new(AtomicBool::new(true));
+    let peer = {
+        let (listener, keeps) = (TcpListener::bind(target).unwrap(), Arc::clone(&keeps));
+        std::thread::spawn(move || answer_by_connections(listener, keeps))
+    };
+    eventually("a supplier that answers is back", is_back);
+    assert_eq!(failures(&demo, &cheap), 0);
+    keeps.store(false, Ordering::Relaxed);
+    peer.join().unwrap();
+    eventually("a supplier whose connection is gone sinks", sinks);
+    assert_tidy(&demo);
+    demo.stop();
 }
 
 #[test]

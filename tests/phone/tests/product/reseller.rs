@@ -9,6 +9,7 @@ use strowger_phone::flows::ALICE;
 use crate::assert_tidy;
 use crate::demo::{CARRIER, Demo, Home, carrier_turn};
 use crate::rest::{money, text};
+use crate::rows::refused;
 use crate::talk::{SOON, desk};
 
 /// A change is in force within this time.
@@ -170,6 +171,32 @@ fn bought_time_is_paid_for_when_it_is_bought_and_talked_for_nothing() {
         of.map(|entry| money(&entry["amount"])).sum()
     };
     assert_eq!((of("fee"), of("vat")), (-ONE, -19_000_000), "{entries:#?}");
+    assert_tidy(&demo);
+    drop(carrier);
+    demo.stop();
+}
+
+/// Spec USER-HIER-01: lines of who stands above.
+#[test]
+fn a_reseller_has_so_many_lines_for_all_below_him() {
+    let _turn = carrier_turn();
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let carrier = Carrier::new(CARRIER, demo.sip).unwrap();
+    let ada = desk(&demo, ALICE);
+    let floor = json!({"amount": "-5", "currency": "EUR"});
+    let more = json!({"resells": true, "floor": floor, "calls_max": 1});
+    let reseller = account(&demo, "reseller", &more);
+    std::thread::sleep(IN_FORCE);
+    let first = ada.invite("44123").unwrap();
+    first.wait_answer(SOON).unwrap();
+    assert_eq!(refused(&ada, "44123"), 480);
+    change(&demo, &format!("/api/v1/accounts/{reseller}"), &json!({"calls_max": 2}));
+    let second = ada.invite("44123").unwrap();
+    second.wait_answer(SOON).unwrap();
+    for call in [first, second] {
+        assert_eq!(call.bye().unwrap(), EndedBy::LocalBye);
+    }
     assert_tidy(&demo);
     drop(carrier);
     demo.stop();

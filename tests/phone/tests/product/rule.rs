@@ -5,9 +5,11 @@ use strowger_phone::flows::{ALICE, BOB};
 
 use crate::assert_tidy;
 use crate::demo::{Demo, Home};
+use crate::order::{asked, three};
 use crate::rest::text;
 use crate::rows::{IN_FORCE, TALK, answered, lead_to, make, new_carrier, refused, set};
 use crate::talk::{Talk, desk};
+use crate::who::turn;
 
 /// The sentences of what a call to `number` would be decided as.
 pub(crate) fn told(demo: &Demo, number: &str) -> String {
@@ -97,6 +99,31 @@ fn a_ported_number_goes_where_its_operator_is_reached() {
     assert_eq!(refused(&ada, "33123458"), 404);
 
     assert_tidy(&demo);
+}
+
+/// Spec NP-01: the server of an operator is a route for its prefix.
+#[test]
+fn a_ported_number_goes_to_the_one_server_of_its_operator() {
+    let home = Home::new();
+    let (demo, carriers, [_, _, middle]) = three(&home);
+    for name in ["customer_default", "supplier_default"] {
+        turn(&demo, &format!("price.{name}"), "0.01", json!({"tenant": "1"}));
+    }
+    let operator = json!({"tenant": "1", "prefix": "9901", "targets": [{"trunk": middle}]});
+    make(&demo, "routes", &operator);
+    let called = json!({"egress": {"called": {"remove": ["9901"]}}});
+    set(&demo, &format!("trunks/{middle}"), &called);
+    let ada = desk(&demo, ALICE);
+    answered(&ada.invite("44123").unwrap());
+    let (status, said) = demo.rest.csv("/api/v1/ported-numbers/replace", "44123,9901\n");
+    assert_eq!(status, 200, "{said:#}");
+    std::thread::sleep(IN_FORCE);
+    answered(&ada.invite("44123").unwrap());
+    answered(&ada.invite("44124").unwrap());
+    assert_eq!(asked(&carriers), [0, 2, 1]);
+    assert_eq!(carriers[2].seen()[0].number(), "44123");
+    assert_tidy(&demo);
+    demo.stop();
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::rows::{IN_FORCE, TALK, answered, lead_to, make, new_carrier, refused,
 use crate::talk::{SOON, Talk, desk};
 
 /// Sets something at a place; in force when this returns.
-fn turn(demo: &Demo, path: &str, value: &str, place: Value) -> String {
+pub(crate) fn turn(demo: &Demo, path: &str, value: &str, place: Value) -> String {
     let (category, name) = path.split_once('.').unwrap();
     let mut body = place;
     body["category"] = json!(category);
@@ -59,7 +59,7 @@ fn why(demo: &Demo, count: usize) -> String {
 }
 
 /// Somebody outside with this number, whose calls come in by the demo's trunk.
-fn outsider(demo: &Demo, number: &str) -> Phone {
+pub(crate) fn outsider(demo: &Demo, number: &str) -> Phone {
     let config = Config { patience: SOON, ..Config::new(number, "", demo.sip) };
     let phone = Phone::new(config).unwrap();
     let source = json!({"network": "127.0.0.1/32", "port": phone.addr().port()});
@@ -226,6 +226,61 @@ fn a_number_that_nobody_answers_is_denied_for_a_while_and_listed() {
     std::thread::sleep(IN_FORCE);
     assert_eq!(refused(&ada, "44123"), 403);
     answered(&bob.invite("44123").unwrap());
+    assert_tidy(&demo);
+    demo.stop();
+}
+
+/// Spec ROUTE-GUARD-01: the filter of wrong numbers.
+#[test]
+fn a_number_that_does_not_exist_is_asked_for_so_often() {
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let carrier = new_carrier(&demo);
+    lead_to(&demo, carrier.addr());
+    carrier.script("44667", Script::refuse(404));
+    carrier.script("44668", Script::busy());
+    let ada = desk(&demo, ALICE);
+    turn(&demo, "guard.wrong_max", "2", json!({}));
+    assert_eq!([refused(&ada, "44667"), refused(&ada, "44667")], [404, 404]);
+    let rule = eventually("the number is denied", || {
+        let told = demo.rest.get("/api/v1/caller-rules?automatic=true&called=4466");
+        told["items"].as_array().unwrap().first().cloned()
+    });
+    assert_eq!((text(&rule, "called"), text(&rule, "account")), ("44667", "1"), "{rule}");
+    assert_eq!(text(&rule, "reason"), "2 calls to the number, and no such number there");
+    std::thread::sleep(IN_FORCE);
+    assert_eq!(refused(&ada, "44667"), 403);
+    assert_eq!(carrier.seen().len(), 2, "nobody was asked a third time");
+    // Who is busy exists.
+    for _ in 0..4 {
+        assert_eq!(refused(&ada, "44668"), 486);
+    }
+    assert_tidy(&demo);
+    demo.stop();
+}
+
+/// Spec USER-HIER-02.
+#[test]
+fn a_subscriber_calls_on_the_account_that_is_named_for_it() {
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let carrier = new_carrier(&demo);
+    lead_to(&demo, carrier.addr());
+    let bob = desk(&demo, BOB);
+    let pays = |count: usize| {
+        answered(&bob.invite("44123").unwrap());
+        let cdr = demo.rest.cdrs(count).remove(count - 1);
+        assert_eq!(text(&cdr, "caller.subscriber"), "2");
+        text(&cdr, "customer.account").to_owned()
+    };
+    assert_eq!(pays(1), "2");
+    let before = demo.rest.balance(2);
+    set(&demo, "subscribers/2", &json!({"account": "1"}));
+    assert_eq!(pays(2), "1");
+    assert_eq!(demo.rest.balance(2), before);
+    // Whose credit is looked at.
+    set(&demo, "accounts/1", &json!({"enabled": false}));
+    assert_eq!(refused(&bob, "44123"), 403);
     assert_tidy(&demo);
     demo.stop();
 }

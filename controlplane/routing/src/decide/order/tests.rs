@@ -17,6 +17,7 @@ fn known(trunk: i64, priority: i32, weight: u16) -> Known {
         preference: 500,
         failed: (false, false),
         had: false,
+        rests: false,
         agreed: Agreed::default(),
         cost: Some(1_000),
         figures: None,
@@ -38,7 +39,7 @@ fn way<'a>(
     standing: &'a Standing,
 ) -> Way<'a> {
     let view = standing.view(&testing::digits("44"), 0);
-    Way { order, set, seed, route: RouteId(1), view }
+    Way { order, set, seed, route: RouteId(1), view, costs: [None; 2] }
 }
 
 fn order_of(all: &[Known], order: RouteOrder, set: &RouteSettings, seed: u64) -> Vec<i64> {
@@ -189,6 +190,10 @@ fn who_is_first_for_a_call_stands_before_priorities_or_within_one() {
     }
     let own = Known { first: organization, ..known(2, 0, 1) };
     assert!(stands(first(caller, 0), own), "the caller before its organization");
+    // Who had a call a moment ago stands behind all of its priority, and before the next one.
+    let rests = Known { rests: true, ..known(2, 0, 1) };
+    assert!(stands(first(none, 0), rests), "whatever its price");
+    assert!(!stands(first(caller, -1), rests), "a priority counts before");
 }
 
 #[test]
@@ -212,16 +217,18 @@ fn quality_is_that_of_the_sample() {
         talk_ms: u64::from(asr) * acd_s * 1_000,
     };
     let figures = Figures { day: counts(30, 100), month: counts(50, 200) };
-    assert_eq!(auto_quality(&figures), 47);
+    assert_eq!(auto_quality(&figures, &usual()), 47);
     assert_eq!(auto_priority(66, 47, 50, 30), 18);
     // Price alone, quality alone.
     assert_eq!(auto_priority(66, 47, 0, 100), 66);
     assert_eq!(auto_priority(66, 47, 100, 100), 47);
     // Beyond its bounds a figure is as good as them.
     let best = Figures { day: counts(90, 900), month: counts(71, 241) };
-    assert_eq!(auto_quality(&best), 100);
+    assert_eq!(auto_quality(&best, &usual()), 100);
     let worst = Figures { day: counts(1, 1), month: counts(20, 35) };
-    assert_eq!(auto_quality(&worst), 0);
+    assert_eq!(auto_quality(&worst, &usual()), 0);
+    // Bounds the wrong way round are all or nothing.
+    assert_eq!((scaled(5, (9, 5)), scaled(4, (9, 5)), scaled(5, (5, 5))), (100, 0, 100));
 }
 
 #[test]
@@ -240,6 +247,22 @@ fn quality_beats_a_small_difference_of_price() {
     assert_eq!(order_of(&all, RouteOrder::Quality, &price_alone, 1), [1, 2, 3]);
     let quality_alone = RouteSettings { quality_percent: 100, accuracy_percent: 100, ..set };
     assert_eq!(order_of(&all, RouteOrder::Quality, &quality_alone, 1), [3, 2, 1]);
+}
+
+/// Spec BRS-01: `minprice` and `maxprice`.
+#[test]
+fn prices_are_told_apart_between_bounds() {
+    let set = RouteSettings { quality_percent: 0, accuracy_percent: 100, ..usual() };
+    let standing = Standing::default();
+    let rank = |cost, costs| {
+        let way = Way { costs, ..way(RouteOrder::Quality, &set, 1, &standing) };
+        quality(&Known { cost, ..known(1, 0, 1) }, 1_000, &way)
+    };
+    let open = [None; 2];
+    assert_eq!([Some(0), Some(250), Some(1_000), None].map(|c| rank(c, open)), [100, 75, 0, 0]);
+    let bounds = [Some(200), Some(600)];
+    assert_eq!([100, 200, 300, 600, 900].map(|c| rank(Some(c), bounds)), [100, 100, 75, 0, 0]);
+    assert_eq!(rank(Some(5), [Some(9), Some(3)]), 100, "no range, no difference");
 }
 
 #[test]
@@ -292,12 +315,12 @@ fn oracle(a: &Known, b: &Known, way: &Way<'_>, dearest: u64) -> Ordering {
         RouteOrder::Rotation => a.last_call.cmp(&b.last_call),
         RouteOrder::Lines => b.lines_free.cmp(&a.lines_free),
         RouteOrder::Quality => {
-            let rank = |known: &Known| Reverse(quality(known, dearest, way.set));
+            let rank = |known: &Known| Reverse(quality(known, dearest, way));
             let fine = |known: &Known| cost(known) >> QUALITY_BITS;
             rank(a).cmp(&rank(b)).then(fine(a).cmp(&fine(b)))
         }
     };
-    // Keys 4 and 9, 10, 12, 13, 14, FAIL-03, 18, 20, 21, 27 to 30, the order's own, 25, weight.
+    // Keys 4 and 9, 10, 12, 13, 14, FAIL-03, 18, 19, 20, 21, 27 to 30, the order's own, 25, weight.
     b.first
         .absolute
         .cmp(&a.first.absolute)
@@ -307,6 +330,7 @@ fn oracle(a: &Known, b: &Known, way: &Way<'_>, dearest: u64) -> Ordering {
         .then(failed(a).1.cmp(&failed(b).1))
         .then(a.had.cmp(&b.had))
         .then(b.target.priority.cmp(&a.target.priority))
+        .then(a.rests.cmp(&b.rests))
         .then(b.first.caller.cmp(&a.first.caller))
         .then(b.first.organization.cmp(&a.first.organization))
         .then(a.agreed.key().cmp(&b.agreed.key()))
@@ -333,20 +357,21 @@ fn any_known() -> impl Strategy<Value = Known> {
     let figures = prop::option::of((counts.clone(), counts));
     let failed = (any::<bool>(), any::<bool>());
     let talk = prop_oneof![Just(None), (0u64..30).prop_map(Some)];
-    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
     let absolute = prop_oneof![Just(0), 0u8..3, Just(u8::MAX)];
     let lines = prop_oneof![0u32..3, Just(u32::MAX)];
     let counted = (0u64..4, lines, talk);
     let first = (absolute, flags);
     (priorities, 0u16..3, 0u16..3, failed, first, costs, figures, counted).prop_map(
         |(priority, weight, preference, failed, first, cost, figures, counted)| {
-            let (absolute, (had, called, caller, organization)) = first;
+            let (absolute, (had, rests, called, caller, organization)) = first;
             let (last_call, lines_free, talk) = counted;
             Known {
                 target: RouteTarget { trunk: TrunkId(0), priority, weight },
                 preference,
                 failed,
                 had,
+                rests,
                 agreed: talk.map(agreed).unwrap_or_default(),
                 cost,
                 figures: figures.map(|(day, month)| Figures { day, month }),

@@ -59,6 +59,23 @@ pub(super) fn six_is_good() -> Standing {
     standing
 }
 
+/// The same, but trunk 7 is as good as the middle: half of its calls, of 100 seconds.
+pub(super) fn seven_is_middling() -> Standing {
+    let mut standing = Standing::default();
+    ended(&mut standing, 6, "447", Some(300_000), 10);
+    for talk_ms in [Some(100_000), None, Some(100_000)] {
+        ended(&mut standing, 7, "447", talk_ms, if talk_ms.is_some() { 2 } else { 4 });
+    }
+    standing
+}
+
+/// Trunk 6 had a call a moment ago.
+pub(super) fn six_talked() -> Standing {
+    let mut standing = Standing::default();
+    ended(&mut standing, 6, "447", Some(60_000), 1);
+    standing
+}
+
 /// Trunk 6 failed five calls.
 pub(super) fn six_fails() -> Standing {
     let mut standing = Standing::default();

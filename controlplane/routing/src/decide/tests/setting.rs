@@ -1,7 +1,10 @@
 //! Every setting that decisions read, by name: what is seen without it, and with it at each place
 //! where it may be set.
 
-use super::order::{one_loss, six_fails, six_is_good, six_talked_shortly, two_prices, well};
+use super::order::{
+    one_loss, seven_is_middling, six_fails, six_is_good, six_talked, six_talked_shortly,
+    two_prices, well,
+};
 use super::*;
 use crate::edge::{EdgeSettings, edge};
 use crate::fact::{Finding, Lack};
@@ -89,14 +92,22 @@ const CASES: &[Case] = &[
         |r| first(two_prices(r, Some(RouteOrder::Quality)), six_is_good()), "6", "7"),
     ("route.accuracy_percent", "1", 1,
         |r| first(two_prices(r, Some(RouteOrder::Quality)), six_is_good()), "6", "7"),
+    ("route.quality_asr_percent_min", "50", 1, ranks, "16 9", "16 4"),
+    ("route.quality_asr_percent_max", "50", 1, ranks, "16 9", "16 12"),
+    ("route.quality_acd_ms_min", "100000", 1, ranks, "16 9", "16 6"),
+    ("route.quality_acd_ms_max", "100000", 1, ranks, "16 9", "16 15"),
+    ("route.quality_price_min", "0.02", 1, ranks, "16 9", "16 13"),
+    ("route.quality_price_max", "0.09", 1, ranks, "16 9", "27 19"),
     ("route.loss", "true", 1, |r| say(one_loss(r), "1001 dials 447"),
         "404 NoRoute cause 3", "447 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.05"),
+    ("route.profit_percent_min", "45", 1, |r| first(two_prices(r, None), well()), "6", "7"),
     ("route.reserved", "true", 1, lines, "26", "30"),
     ("route.test_calls", "true", 1, |r| say(with_test_prefix(r), "1001 dials *7447"),
         "404 UnknownNumber cause 1", "447 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.05"),
     ("route.failover", "false", 1, |r| first(two_prices(r, None), six_fails()), "7", "6"),
     ("route.second_try_ms", "25000", 1, |r| first(two_prices(r, None), six_talked_shortly()),
         "6", "7"),
+    ("route.rest_ms", "10000", 1, |r| first(two_prices(r, None), six_talked()), "6", "7"),
     ("limit.calls_max", "7", 1, limits, "", "Switch 7 0"),
     ("limit.cps_max", "6", 1, limits, "", "Switch 0 6"),
     ("limit.calls_warn", "5", 1, limits, "", "Switch 0 0 warn 5"),
@@ -139,6 +150,7 @@ const CASES: &[Case] = &[
     ("identity.by_number", "true", 4, |r| say(with_numbers(r), "trunk 8 dials 1002"),
         "ring 10.0.0.2:5060; account 1 pays 1", "ring 10.0.0.2:5060; account 2 pays 0"),
     ("identity.diversion", "false", 1, diversions, "Diversion", ""),
+    ("identity.forwarder", "true", 1, forwarder, "442071002", "442071001"),
     ("number.country", "44", 1, |r| say(r, "1001 dials 2079460018"),
         "404 UnknownNumber cause 1",
         "442079460018 to trunk 7 at 192.0.2.7:5060; account 1 pays 0.01"),
@@ -319,6 +331,16 @@ fn first(rows: Rows, standing: Standing) -> String {
     }
 }
 
+/// Price and quality together of trunks 6 and 7.
+fn ranks(rows: Rows) -> String {
+    let mut switch = switch(two_prices(rows, Some(RouteOrder::Quality)));
+    switch.standing = Arc::new(seven_is_middling());
+    let mut places = switch.decide("1001 dials 447").places;
+    places.sort_by_key(|place| place.trunk);
+    let ranks = places.iter().filter_map(|place| Some(place.rank?.to_string()));
+    ranks.collect::<Vec<_>>().join(" ")
+}
+
 /// How many lines of trunk 7, which keeps four, a call may take.
 fn lines(mut rows: Rows) -> String {
     rows.trunks[0].egress.as_mut().unwrap().calls_reserved = 4;
@@ -456,6 +478,14 @@ fn patient(mut rows: Rows) -> Rows {
 fn diversions(rows: Rows) -> String {
     let branch = branch(forwarding(rows, "447700900123"), "1001 dials 1002");
     branch.headers.iter().map(|field| field.name.clone()).collect()
+}
+
+/// Who a carrier sees of a call of 1002 that 1001 forwards.
+fn forwarder(mut rows: Rows) -> String {
+    let to = "447700900123".into();
+    let forward = Forward { when: ForwardWhen::Always, to, after_s: 0, enabled: true };
+    rows.subscribers[0].forwards.push(forward);
+    branch(rows, "1002 dials 1001").from_user
 }
 
 /// Media of trunk 7 may go past us.

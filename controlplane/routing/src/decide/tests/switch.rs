@@ -159,7 +159,8 @@ impl Switch {
     pub(in crate::decide) fn again(&mut self) -> Decision {
         let (unable, standing) = (self.unable.clone(), Arc::clone(&self.standing));
         let (shared, known) = (Arc::clone(&self.shared), self.known.clone());
-        let facts = Facts { known, unable, standing, shared, ..Facts::default() };
+        let explain = true;
+        let facts = Facts { known, unable, standing, shared, explain, ..Facts::default() };
         let decision = decide(&self.world, &self.locations, &self.ask, &facts, Tick(0), WALL);
         if let Some(used) = decision.nonce {
             self.locations.nonces_mut().spend(used);
