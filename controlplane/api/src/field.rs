@@ -240,6 +240,23 @@ impl<R: Clone> Object<R> {
         self.take(&after, Some(old)).map_err(Wrong::after_patch)
     }
 
+    /// The schema of what a copy has of its own: every member that a new row may have, none needed,
+    /// and null for the default.
+    pub(crate) fn overrides(&'static self, components: &mut Components) -> Value {
+        let mut properties = Map::new();
+        for field in self.fields.iter().filter(|field| field.mode.stands_in(Use::Form)) {
+            let mut shape = (field.schema)(components, Use::Patch);
+            if matches!(field.mode, Mode::Free | Mode::Kept) {
+                shape = nullable(shape);
+            }
+            if let Value::Object(keywords) = &mut shape {
+                keywords.insert("description".to_owned(), json!(field.doc.trim()));
+            }
+            properties.insert(plain(field.name).to_owned(), shape);
+        }
+        json!({"type": "object", "properties": properties, "additionalProperties": false})
+    }
+
     fn component(&self, of: Use) -> String {
         match of {
             Use::View => self.name.to_owned(),
@@ -321,7 +338,7 @@ pub(crate) fn nullable(shape: Value) -> Value {
 }
 
 /// Applies a merge patch (RFC 7396 section 2).
-fn merge(target: &mut Value, patch: &Value) {
+pub(crate) fn merge(target: &mut Value, patch: &Value) {
     let Value::Object(patch) = patch else {
         *target = patch.clone();
         return;

@@ -572,6 +572,9 @@ settings! {
         password_chars_made: u32 = 20, Kind::Whole(16, 64), Tenant, Rest, [];
         /// Fewest characters of a user name.
         username_chars_min: u32 = 1, Kind::Whole(1, 32), Tenant, Rest, ["MINUSERNAMELEN"];
+        /// Passwords that are guessed first may be set, for devices that come with one: such as
+        /// are hardly more than the user name, runs, pieces that come again, and worn words.
+        weak_passwords: bool = false, Kind::Flag, Tenant, Rest, [];
     }
 
     /// Look-ups of host names.
