@@ -549,9 +549,11 @@ pub(crate) fn copy<R: Resource>(cx: Context) -> Pending {
         let template = Value::Object(template_of(&row));
         let mut all = Vec::with_capacity(items.len());
         for (place, item) in items.into_iter().enumerate() {
-            if !item.is_object() {
-                return Err(Problem::field(&format!("items[{place}]"), "is no JSON object"));
-            }
+            let at = format!("items[{place}]");
+            let Value::Object(own) = &item else {
+                return Err(Problem::field(&at, "is no JSON object"));
+            };
+            R::object().check_names(own).map_err(|w| wrong(w, &at))?;
             let mut made = template.clone();
             merge(&mut made, &item);
             all.push(made);

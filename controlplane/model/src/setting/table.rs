@@ -277,6 +277,10 @@ settings! {
         day_talk_ms_max: u64 = 0, TALK, Account, Control, ["maxslperdayreached"];
         /// The same of one month; 0 is no limit.
         month_talk_ms_max: u64 = 0, TALK, Account, Control, [];
+        /// While an account's balance leaves calls less than this above its floor, in its currency,
+        /// it makes none that costs anything; `auto` is however little that is. Running calls go
+        /// on.
+        balance_min: Option<Sum> = None, Kind::Sum, Account, Routing, ["mincreditonroute"];
         /// Most calls from one address within a window, of accounts that this is set for; 0 is no
         /// limit. An address is one of IPv4 or a /64 of IPv6. It and the next two count calls from
         /// when they were set, and behind a restart all of the window.

@@ -75,7 +75,7 @@ fn organizations(tenant: TenantId, owner: OrganizationId) -> Vec<Organization> {
             parent: Some(owner),
             kind: OrganizationKind::Supplier,
             name: "O'Carrier; DROP TABLE rates".into(),
-            withheld: Vec::new(),
+            withheld: vec![Right::Resellers, Right::Payments],
         },
     ]
 }
