@@ -2,6 +2,7 @@
 //! forgotten, lists that are narrowed; and what resellers are not let do.
 
 use crate::client::{Response, send};
+use crate::rows::OWNER;
 use crate::server::Server;
 use crate::world::token;
 use serde_json::{Value, json};
@@ -262,4 +263,41 @@ fn nobody_gives_himself_what_is_withheld_and_below_it_is_withheld_too() {
         [("If-Match", version.as_str()), ("Content-Type", "application/merge-patch+json")];
     let below = send((server.at, 1), "PATCH", target, Some(&reseller), &headers, &body);
     assert_eq!(below.status, 200, "{below:?}");
+}
+
+/// Spec SEC-DB-01: what is sent stays a value, in every parameter of every list and in a row.
+#[test]
+fn no_text_becomes_sql() {
+    let server = Server::start();
+    let document = server.get("/api/v1/openapi.json").json();
+    let mut tried = 0;
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        let Some(parameters) = operations["get"]["parameters"].as_array() else { continue };
+        let target = path.replace("{id}", "1").replace("{login}", "1").replace("{number}", "1");
+        for parameter in parameters.iter().filter(|p| p["in"] == "query") {
+            let name = parameter["name"].as_str().unwrap();
+            for text in ["%27%20OR%20%271%27=%271", "1;DROP%20TABLE%20subscribers;--", "%25", "%22"]
+            {
+                let said = server.get(&format!("{target}?{name}={text}"));
+                assert!(said.status < 500, "{target} {name}={text}: {said:?}");
+                // Nothing is found, rather than everything.
+                let found = said.json()["items"].as_array().map_or(0, Vec::len);
+                let is_bound = said.status == 200 && found > 0;
+                assert!(!is_bound, "{target} {name}={text}: {said:?}");
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 500, "{tried}");
+    let text = "'); DROP TABLE subscribers; --";
+    let body = json!({
+        "tenant": "1", "account": "1", "organization": "1", "username": "o'brien",
+        "display": text,
+    });
+    let target = "/api/v1/subscribers";
+    let made = send((server.at, 1), "POST", target, Some(OWNER), &[], &body.to_string());
+    assert_eq!(made.status, 201, "{made:?}");
+    let found = server.get(&format!("{target}?username=o'brien")).json();
+    assert_eq!(found["items"][0]["display"], text);
+    assert_eq!(found["items"].as_array().unwrap().len(), 1);
 }
