@@ -7,7 +7,7 @@ use crate::problem::Problem;
 use crate::registration::{RegistrationView, of_subscriber as contacts_of};
 use crate::reply::Json;
 use crate::shape::view;
-use crate::value::{Id, MoneyView, Named, Time, Word, Worded, money};
+use crate::value::{Id, MoneyView, Named, Time, Word, money};
 use strowger_model::{Account, Cdr, Subscriber, reason_name};
 use strowger_store::{CdrFilter, CdrOnly, Scope};
 
