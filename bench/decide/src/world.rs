@@ -202,7 +202,8 @@ fn tenant(euro: Currency) -> Option<Tenant> {
 
 fn organization(id: i64, parent: Option<OrganizationId>) -> Organization {
     let kind = if parent.is_none() { OrganizationKind::Owner } else { OrganizationKind::Customer };
-    Organization { id: OrganizationId(id), tenant: TENANT, parent, kind, name: format!("o{id}") }
+    let (name, withheld) = (format!("o{id}"), Vec::new());
+    Organization { id: OrganizationId(id), tenant: TENANT, parent, kind, name, withheld }
 }
 
 fn account(id: AccountId, prepaid: bool, currency: Currency) -> Account {

@@ -158,7 +158,8 @@ fn tenant(currency: Currency) -> Option<Tenant> {
 
 fn organization() -> Organization {
     let (id, kind) = (OrganizationId(1), OrganizationKind::Owner);
-    Organization { id, tenant: TENANT, parent: None, kind, name: "Owner".into() }
+    let (name, withheld) = ("Owner".into(), Vec::new());
+    Organization { id, tenant: TENANT, parent: None, kind, name, withheld }
 }
 
 fn account(id: i64, prepaid: bool, currency: Currency) -> Account {

@@ -7,7 +7,8 @@ use crate::reply::{Accepted, Json, Page};
 use crate::shape::view;
 use crate::value::{Id, Time, Word};
 use crate::{CallId, CallState, LiveCall, cursor};
-use strowger_model::{Audience, Audio, FalseAnswer, worst_score};
+use strowger_model::{Audience, Audio, FalseAnswer, SubscriberId, TenantId, worst_score};
+use strowger_store::Scope;
 
 const LIST: &str = "calls";
 
@@ -66,6 +67,20 @@ pub(crate) async fn list(cx: Context) -> Result<Json<Page<CallView>>, Problem> {
     let view = |call: &LiveCall| view(call, is_operator(&cx));
     let key = |call: &LiveCall| cursor::encode(LIST, call.id.0);
     Ok(Json(Page::cut(calls, cx.query.limit, view, key)))
+}
+
+/// Most calls of one subscriber that its status shows.
+const STATUS_CALLS_MAX: usize = 64;
+
+/// The running calls that a subscriber makes.
+pub(crate) async fn calls_of(
+    cx: &Context,
+    tenant: TenantId,
+    id: SubscriberId,
+) -> Result<Vec<CallView>, Problem> {
+    let scope = Scope::Subscriber(tenant, id);
+    let calls = cx.api.live.calls(scope, (None, STATUS_CALLS_MAX), None).await?;
+    Ok(calls.iter().map(|call| view(call, is_operator(cx))).collect())
 }
 
 /// `GET /calls/{id}`

@@ -8,15 +8,17 @@ use self::audience::{CustomerCdrView, ResellerCdrView, SubscriberCdrView, Suppli
 use crate::cursor;
 use crate::dispatch::Context;
 use crate::problem::Problem;
+use crate::query::Filter;
 use crate::reply::{Json, Page};
 use crate::shape::{shown, view};
 use crate::value::{Id, MoneyView, Named, Time, Word, money, price};
 use strowger_model::{
     AccountId, Amount, Audience, Audio, Cdr, CdrHeard, CdrHop, CdrId, CdrMedia, CdrOutcome, Charge,
-    ChargeKind, Costs, Currency, Digits, FalseAnswer, audio, false_answer, party_name, reason_name,
+    ChargeKind, Costs, Currency, Digits, FalseAnswer, REASON_NAMES, SubscriberId, TrunkId, audio,
+    false_answer, party_name, reason_code, reason_name,
 };
 use strowger_routing::World;
-use strowger_store::{CdrFilter, CdrKey};
+use strowger_store::{CdrFilter, CdrKey, CdrOnly};
 
 const LIST: &str = "cdrs";
 
@@ -311,6 +313,65 @@ shown! {
     }
 }
 
+/// What records can be narrowed to, beside time and who pays.
+pub(crate) static SUBSCRIBER: Filter = Filter::id("subscriber", "subscriber")
+    .about("Only calls that this subscriber made or took. With it, `from` is needed.");
+pub(crate) static TRUNK: Filter = Filter::id("trunk", "trunk")
+    .about("Only calls that this trunk sent or took. With it, `from` is needed.");
+pub(crate) static CALLER: Filter = Filter::begins("caller")
+    .about("Only calls from numbers that begin so. With it, `from` is needed.");
+pub(crate) static CALLED: Filter = Filter::begins("called")
+    .about("Only calls to canonical numbers that begin so. With it, `from` is needed.");
+pub(crate) static ANSWERED: Filter = Filter::flag("answered")
+    .about("Only calls that were answered, or were not. With it, `from` is needed.");
+pub(crate) static REASON: Filter = Filter::word("reason", &REASON_NAMES)
+    .about("Only calls that ended for this reason. With it, `from` is needed.");
+pub(crate) static ONE_SIDED: Filter = Filter::flag("one_sided").about(
+    "Only relayed calls that talked while one side sent nothing, or in which both did. With it, \
+     `from` is needed.",
+);
+pub(crate) static UNPROFITABLE: Filter = Filter::flag("unprofitable").about(
+    "Only calls whose supplier is owed more than the customer pays, in one currency, or not more. \
+     With it, `from` is needed.",
+);
+pub(crate) static UNPRICED: Filter = Filter::flag("unpriced")
+    .about("Only calls of which a charge is missing, or none is. With it, `from` is needed.");
+
+/// What the query asks of records. What somebody is not shown he cannot ask for either.
+fn wanted(cx: &Context) -> Result<Vec<CdrOnly>, Problem> {
+    let query = &cx.query;
+    let begins = |name: &str| query.text(name).and_then(|text| Digits::parse(text).ok());
+    let flag = |name: &str| query.id_of(name).map(|is| is != 0);
+    let code = query.text("reason").and_then(reason_code);
+    let operator: &[Audience] = &[Audience::Operator];
+    let payers: &[Audience] = &[Audience::Operator, Audience::Reseller, Audience::Customer];
+    let callers: &[Audience] =
+        &[Audience::Operator, Audience::Reseller, Audience::Customer, Audience::Subscriber];
+    let subscriber = query.id_of("subscriber").map(SubscriberId);
+    let all = [
+        ("subscriber", payers, subscriber.map(CdrOnly::Subscriber)),
+        ("trunk", operator, query.id_of("trunk").map(TrunkId).map(CdrOnly::Trunk)),
+        // A caller may hide from whom he calls, and from who pays for a forward.
+        ("caller", operator, begins("caller").map(CdrOnly::Caller)),
+        ("called", callers, begins("called").map(CdrOnly::Called)),
+        ("answered", callers, flag("answered").map(CdrOnly::Answered)),
+        ("reason", callers, code.map(CdrOnly::Reason)),
+        ("one_sided", payers, flag("one_sided").map(CdrOnly::OneSided)),
+        ("unprofitable", operator, flag("unprofitable").map(CdrOnly::Unprofitable)),
+        ("unpriced", operator, flag("unpriced").map(CdrOnly::Unpriced)),
+    ];
+    let audience = cx.caller.audience();
+    let mut wanted = Vec::new();
+    for (name, for_whom, only) in all {
+        let Some(only) = only else { continue };
+        if !for_whom.contains(&audience) {
+            return Err(Problem::denied(&format!("`{name}` is not for you to ask")));
+        }
+        wanted.push(only);
+    }
+    Ok(wanted)
+}
+
 /// `GET /cdrs`
 pub(crate) async fn list(cx: Context) -> Result<Json<Page<CdrShown>>, Problem> {
     let before = cursor::decode(LIST, cx.query.next.as_deref())?;
@@ -322,7 +383,16 @@ pub(crate) async fn list(cx: Context) -> Result<Json<Page<CdrShown>>, Problem> {
     if cx.query.account.is_some() && !sees_payers {
         return Err(Problem::denied("who pays is not for you"));
     }
+    let only = wanted(&cx)?;
+    // No index serves those: how far back they are looked for is for who asks to say.
+    if !only.is_empty() && cx.query.from_us.is_none() {
+        return Err(Problem::refused(
+            "from",
+            "is needed: records are looked through from there on",
+        ));
+    }
     let filter = CdrFilter {
+        only,
         from_us: cx.query.from_us,
         until_us: cx.query.until_us,
         account: cx.query.account.map(AccountId),

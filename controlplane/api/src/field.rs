@@ -141,10 +141,6 @@ impl Mode {
         matches!(self, Mode::Secret | Mode::NeedSecret)
     }
 
-    const fn is_fixed(self) -> bool {
-        matches!(self, Mode::Fixed | Mode::Kept)
-    }
-
     const fn stands_in(self, of: Use) -> bool {
         match of {
             Use::View => !self.is_secret(),
@@ -192,11 +188,11 @@ impl<R: Clone> Object<R> {
         fields.map(|field| (plain(field.name).to_owned(), (field.show)(row))).collect()
     }
 
-    /// The row of a whole document; `old` keeps what the document does not have.
+    /// Whether all members may be given.
     ///
     /// # Errors
-    /// [`Wrong`] names the member.
-    pub(crate) fn take(&self, given: &Map<String, Value>, old: Option<&R>) -> Result<R, Wrong> {
+    /// [`Wrong`] names the one that may not.
+    pub(crate) fn check_names(&self, given: &Map<String, Value>) -> Result<(), Wrong> {
         let known = |name: &str| self.fields.iter().find(|field| plain(field.name) == name);
         for name in given.keys() {
             let detail = match known(name).map(|field| field.mode) {
@@ -206,6 +202,15 @@ impl<R: Clone> Object<R> {
             };
             return Err(Wrong::new(detail).at(name));
         }
+        Ok(())
+    }
+
+    /// The row of a whole document; `old` keeps what the document does not have.
+    ///
+    /// # Errors
+    /// [`Wrong`] names the member.
+    pub(crate) fn take(&self, given: &Map<String, Value>, old: Option<&R>) -> Result<R, Wrong> {
+        self.check_names(given)?;
         let blank = (self.blank)();
         let mut row = old.cloned().unwrap_or_else(|| blank.clone());
         for field in self.fields {
@@ -227,17 +232,38 @@ impl<R: Clone> Object<R> {
     /// # Errors
     /// [`Wrong`] names the member, also one that is never changed.
     pub(crate) fn patch(&self, patch: &Map<String, Value>, old: &R) -> Result<R, Wrong> {
-        let before = self.document(old);
-        let mut after = Value::Object(before.clone());
-        merge(&mut after, &Value::Object(patch.clone()));
-        let Value::Object(after) = after else { return Err(Wrong::new("is no JSON object")) };
-        let fixed = self.fields.iter().filter(|field| field.mode.is_fixed());
-        for field in fixed {
-            if before.get(plain(field.name)) != after.get(plain(field.name)) {
-                return Err(Wrong::new("cannot be changed").at(field.name));
+        for name in patch.keys() {
+            let field = self.fields.iter().find(|field| plain(field.name) == name);
+            match field.map(|field| field.mode) {
+                Some(mode) if mode.stands_in(Use::Patch) => {}
+                Some(Mode::Shown) => {
+                    return Err(Wrong::new("is only shown and cannot be set").at(name));
+                }
+                Some(_) => return Err(Wrong::new("cannot be changed").at(name)),
+                None => return Err(Wrong::new("is not a member of this body").at(name)),
             }
         }
+        let mut after = Value::Object(self.document(old));
+        patch_known(&mut after, &Value::Object(patch.clone()));
+        let Value::Object(after) = after else { return Err(Wrong::new("is no JSON object")) };
         self.take(&after, Some(old)).map_err(Wrong::after_patch)
+    }
+
+    /// The schema of what a copy has of its own: every member that a new row may have, none needed,
+    /// and null for the default.
+    pub(crate) fn overrides(&'static self, components: &mut Components) -> Value {
+        let mut properties = Map::new();
+        for field in self.fields.iter().filter(|field| field.mode.stands_in(Use::Form)) {
+            let mut shape = (field.schema)(components, Use::Patch);
+            if matches!(field.mode, Mode::Free | Mode::Kept) {
+                shape = nullable(shape);
+            }
+            if let Value::Object(keywords) = &mut shape {
+                keywords.insert("description".to_owned(), json!(field.doc.trim()));
+            }
+            properties.insert(plain(field.name).to_owned(), shape);
+        }
+        json!({"type": "object", "properties": properties, "additionalProperties": false})
     }
 
     fn component(&self, of: Use) -> String {
@@ -320,8 +346,27 @@ pub(crate) fn nullable(shape: Value) -> Value {
     }
 }
 
+/// Applies a merge patch to a document that has every member it may have. To take away what is no
+/// member is a mistake like any other: it is left standing, to be refused.
+fn patch_known(target: &mut Value, patch: &Value) {
+    let (Value::Object(members), Value::Object(changes)) = (&mut *target, patch) else {
+        return merge(target, patch);
+    };
+    for (name, value) in changes {
+        match members.get_mut(name) {
+            Some(_) if value.is_null() => {
+                members.remove(name);
+            }
+            Some(member) => patch_known(member, value),
+            None => {
+                members.insert(name.clone(), value.clone());
+            }
+        }
+    }
+}
+
 /// Applies a merge patch (RFC 7396 section 2).
-fn merge(target: &mut Value, patch: &Value) {
+pub(crate) fn merge(target: &mut Value, patch: &Value) {
     let Value::Object(patch) = patch else {
         *target = patch.clone();
         return;

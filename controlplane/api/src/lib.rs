@@ -95,6 +95,7 @@ mod setting;
 mod shape;
 mod shared;
 mod statistic;
+mod status;
 mod stranger;
 mod table;
 mod tariff;
@@ -104,6 +105,7 @@ mod trace;
 mod upstream;
 mod user;
 mod value;
+mod weak;
 
 pub use edit::world_rows;
 pub use limits::{

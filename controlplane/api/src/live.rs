@@ -9,7 +9,7 @@ use strowger_model::{
     Digits, FalseAnswer, NumberListId, Price, RateId, SubscriberId, TariffId, TenantId, TrunkId,
     TrunkLoginId,
 };
-use strowger_routing::{Change, Replayed};
+use strowger_routing::{Change, Holder, Replayed};
 use strowger_store::{Actor, MoneyKind, MoneyRequest, NewAllowance, Scope};
 
 /// A reply that takes time.
@@ -146,6 +146,15 @@ pub trait Live: Send + Sync + 'static {
 
     /// The contacts that a trunk registered with us, by URI.
     fn trunk_contacts(&self, trunk: TrunkId) -> Reply<'_, Vec<Contact>>;
+
+    /// Forgets where a subscriber or a trunk registered with us: at one address, or at all. Says
+    /// how many addresses those were. `actor` is the name of who asks, for the log.
+    fn forget_contacts(
+        &self,
+        who: Holder,
+        contact: Option<String>,
+        actor: String,
+    ) -> Reply<'_, usize>;
 
     /// The host names of a trunk and of its registrars, in order.
     fn hosts(&self, trunk: TrunkId) -> Reply<'_, Vec<HostStanding>>;

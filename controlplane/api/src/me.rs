@@ -77,9 +77,7 @@ pub(crate) async fn show(cx: Context) -> Result<Json<MeView>, Problem> {
         Some(_) | None => None,
     };
     let role = caller.grant().role;
-    let has = |permission: &permission::Permission| {
-        role.is_some_and(|role| permission::may(role, *permission))
-    };
+    let has = |permission: &permission::Permission| caller.has(*permission);
     let binding = Binding::of(caller.scope);
     Ok(Json(MeView {
         name: caller.name.clone(),

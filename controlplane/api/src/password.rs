@@ -7,6 +7,7 @@
 
 use crate::limits::{HASHERS_MAX, PASSWORD_CHARS_MAX};
 use crate::problem::Problem;
+use crate::weak;
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -92,7 +93,8 @@ fn fits(password: &Secret, hash: Option<&Secret>) -> bool {
     is_same && hash.is_some()
 }
 
-/// Looks at a new password: its length counts, not its kinds of characters (NIST SP 800-63B).
+/// Looks at a new password: its length counts, not its kinds of characters, and that it is not
+/// among those that are guessed first (NIST SP 800-63B).
 ///
 /// # Errors
 /// A problem that names `field`, and never says the password.
@@ -108,12 +110,10 @@ pub(crate) fn check(
         let what = format!("has {chars_min} to {PASSWORD_CHARS_MAX} characters");
         return Err(Problem::field(field, what));
     }
-    let lower = text.to_lowercase();
-    let first = lower.chars().next();
-    if lower.contains(login) || lower.chars().all(|c| Some(c) == first) {
-        return Err(Problem::refused(field, "is the login name or one character again and again"));
+    if text.to_lowercase().contains(login) {
+        return Err(Problem::refused(field, "has the login name inside"));
     }
-    Ok(())
+    weak::why(text, login).map_or(Ok(()), |why| Err(Problem::refused(field, why)))
 }
 
 #[cfg(test)]
@@ -157,6 +157,8 @@ mod tests {
         assert!(!check("short"));
         assert!(!check("aaaaaaaaaaaa"));
         assert!(!check("this is Ada's"));
+        assert!(!check("1234567890"));
+        assert!(!check("Password2026"));
         assert!(!check(&"x1".repeat(200)));
     }
 }

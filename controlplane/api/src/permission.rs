@@ -3,7 +3,7 @@
 //! A new endpoint puts its permission into the roles that have it, here, and its row into
 //! `tests/rest/matrix.txt`, which says the same from outside and for every scope.
 
-use strowger_model::Role;
+use strowger_model::{Right, Role};
 use strowger_store::{Grant, Scope};
 
 /// A permission, `resource:verb`.
@@ -74,7 +74,8 @@ const ADMIN: &[&[&str]] = &[
     SETUP,
     ROUTING,
     SETTINGS,
-    &["calls:hangup", "metrics:read", "users:impersonate", "route-tests:write"],
+    &["calls:hangup", "registrations:write", "metrics:read", "users:impersonate"],
+    &["route-tests:write"],
     &["replays:read", "replays:write"],
     &["messages:read", "statistics:read"],
     &["payments:write", "adjustments:write", "allowances:write"],
@@ -89,7 +90,8 @@ const SUPPORT: &[&[&str]] = &[
     &["caller-rules:read", "number-lists:read", "rules:read", "phonebook:read"],
     &["radius-servers:read"],
     &["settings:read", "rerates:read"],
-    &["calls:hangup", "metrics:read", "route-tests:write", "messages:read"],
+    &["calls:hangup", "registrations:write", "metrics:read", "route-tests:write"],
+    &["messages:read"],
     &["statistics:read", "replays:read", "replays:write"],
 ];
 const RESELLER: &[&[&str]] = &[
@@ -99,7 +101,8 @@ const RESELLER: &[&[&str]] = &[
     LOGINS,
     SELLING,
     SETUP,
-    &["calls:hangup", "users:impersonate", "payments:write", "allowances:write"],
+    &["calls:hangup", "registrations:write", "users:impersonate"],
+    &["payments:write", "allowances:write"],
     &["statistics:read"],
 ];
 const CUSTOMER: &[&[&str]] = &[SELF, TRAFFIC, LOGINS, &["accounts:read", "statistics:read"]];
@@ -123,6 +126,28 @@ fn sets(role: Role) -> Option<&'static [&'static [&'static str]]> {
 /// Whether a role has a permission.
 pub(crate) fn may(role: Role, permission: Permission) -> bool {
     sets(role).is_none_or(|sets| sets.iter().any(|set| set.contains(&permission.0)))
+}
+
+/// What somebody may not from whom a right is withheld.
+const fn withholds(right: Right) -> &'static [&'static str] {
+    match right {
+        // Part of what a permission allows: who changes the rows looks for them.
+        Right::Resellers | Right::Prices => &[],
+        Right::Organizations => &["organizations:write"],
+        Right::Accounts => &["accounts:write"],
+        Right::Subscribers => &["subscribers:write", "ring-groups:write"],
+        Right::Trunks => &["trunks:write"],
+        Right::Numbers => &["dids:write"],
+        Right::Payments => &["payments:write", "allowances:write"],
+        Right::Logins => &["users:write", "tokens:write", "users:impersonate"],
+        Right::Calls => &["calls:hangup", "registrations:write"],
+        Right::Statistics => &["statistics:read"],
+    }
+}
+
+/// Whether a permission is withheld.
+pub(crate) fn is_withheld(withheld: &[Right], permission: Permission) -> bool {
+    withheld.iter().any(|right| withholds(*right).contains(&permission.0))
 }
 
 /// Every permission that an endpoint asks for, once, in order.
@@ -201,6 +226,29 @@ mod tests {
                 assert!(known.contains(&Permission(name)), "{}: {name}", role.name());
             }
         }
+    }
+
+    #[test]
+    fn what_is_withheld_is_what_a_reseller_has() {
+        for right in [
+            Right::Resellers,
+            Right::Organizations,
+            Right::Accounts,
+            Right::Prices,
+            Right::Subscribers,
+            Right::Trunks,
+            Right::Numbers,
+            Right::Payments,
+            Right::Logins,
+            Right::Calls,
+            Right::Statistics,
+        ] {
+            for name in withholds(right) {
+                assert!(may(Role::Reseller, Permission(name)), "{name}");
+                assert!(is_withheld(&[right], Permission(name)), "{name}");
+            }
+        }
+        assert!(!is_withheld(&[Right::Accounts], Permission("accounts:read")));
     }
 
     /// Made by somebody else it would be a way to get more than one has.

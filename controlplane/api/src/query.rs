@@ -47,6 +47,8 @@ pub(crate) struct Filter {
     column: &'static str,
     how: How,
     kind: FilterKind,
+    /// What it does, where the name of a member says too little.
+    about: &'static str,
 }
 
 /// What the value of a filter is.
@@ -58,11 +60,29 @@ enum FilterKind {
     Number,
     Word(&'static [&'static str]),
     Time,
+    Decimal,
 }
+
+/// The pattern of a decimal number.
+const DECIMAL: &str = "^-?[0-9]{1,12}(\\.[0-9]{1,4})?$";
+/// Digits of it before the point.
+const DECIMAL_WHOLE_MAX: usize = 12;
+/// Digits behind it; no currency is kept in fewer.
+const DECIMAL_PART_MAX: usize = 4;
 
 impl Filter {
     const fn new(name: &'static str, column: &'static str, kind: FilterKind) -> Filter {
-        Filter { name, column, how: How::Equals, kind }
+        Filter { name, column, how: How::Equals, kind, about: "" }
+    }
+
+    /// The same, with words of its own.
+    pub(crate) const fn about(self, about: &'static str) -> Filter {
+        Filter { about, ..self }
+    }
+
+    /// A time from which on something is so; the condition has a `?` in the place of the time.
+    pub(crate) const fn since_when(name: &'static str, condition: &'static str) -> Filter {
+        Filter { how: How::Where, ..Filter::new(name, condition, FilterKind::Time) }
     }
 
     /// An id.
@@ -100,8 +120,20 @@ impl Filter {
         Filter { how: How::Since, ..Filter::new(name, column, FilterKind::Time) }
     }
 
+    /// A yes or no about something; the condition has a `?` in the place of 1 or 0.
+    pub(crate) const fn flag_when(name: &'static str, condition: &'static str) -> Filter {
+        Filter { how: How::Where, ..Filter::new(name, condition, FilterKind::Flag) }
+    }
+
+    /// A decimal number that is compared with what runs now.
+    pub(crate) const fn live_decimal(name: &'static str) -> Filter {
+        Filter { how: How::Live, ..Filter::new(name, name, FilterKind::Decimal) }
+    }
+
     const fn description(&self) -> &'static str {
         match self.how {
+            _ if !self.about.is_empty() => self.about,
+            How::Where | How::Live => "Only rows of which this is true.",
             How::Equals | How::Lists => "Only rows whose member of this name is, or has, this.",
             How::Begins => "Only rows whose member of this name begins so.",
             How::Since => "Only rows whose member of this name is this time or later.",
@@ -121,6 +153,7 @@ impl Filter {
             FilterKind::Number => json!({"type": "string", "pattern": "^[0-9*#]{0,32}$"}),
             FilterKind::Word(words) => json!({"type": "string", "enum": words}),
             FilterKind::Time => json!({"type": "string", "format": "date-time"}),
+            FilterKind::Decimal => json!({"type": "string", "pattern": DECIMAL}),
         }
     }
 
@@ -145,11 +178,23 @@ impl Filter {
                 let time = parse_time(&text);
                 time.ok_or("is not a time like 2026-01-31T12:00:00Z (RFC 3339)")?.into()
             }
+            FilterKind::Decimal if is_decimal(&text) => text.into(),
+            FilterKind::Decimal => return Err("is no decimal number like 12.50".to_owned()),
             FilterKind::Word(words) if words.contains(&text.as_str()) => text.into(),
             FilterKind::Word(words) => return Err(format!("is none of {}", words.join(", "))),
         };
         Ok(Wanted { column: self.column, how: self.how, value })
     }
+}
+
+/// Whether a text is a decimal number of [`DECIMAL`].
+fn is_decimal(text: &str) -> bool {
+    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str, most: usize| {
+        (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())
+    };
+    let whole = whole.strip_prefix('-').unwrap_or(whole);
+    digits(whole, DECIMAL_WHOLE_MAX) && digits(part, DECIMAL_PART_MAX)
 }
 
 impl Parameter {

@@ -1,12 +1,16 @@
 //! Registrations with us, of subscribers and of trunks.
 
 use crate::dispatch::Context;
+use crate::edit::Edit;
 use crate::problem::Problem;
+use crate::query::Filter;
 use crate::reply::{Json, Page};
 use crate::shape::view;
 use crate::value::{Id, Time, Word};
 use crate::{Contact, Registration, RegistrationKey, cursor};
-use strowger_model::{SubscriberId, Transport, TrunkId};
+use serde_json::json;
+use strowger_model::{OrganizationId, Subscriber, SubscriberId, TenantId, Transport, TrunkId};
+use strowger_routing::Holder;
 
 const LIST: &str = "registrations";
 
@@ -118,6 +122,67 @@ fn trunk_view(row: &Contact) -> TrunkContactView {
         expires: Time(b.expires_us),
     }
 }
+
+view! {
+    /// Contacts that were forgotten.
+    ForgottenView {
+        /// How many.
+        count: u64,
+    }
+}
+
+/// Which contact is meant, by its URI.
+pub(crate) static CONTACT: Filter = Filter::text("contact");
+
+/// `DELETE /subscribers/{id}/contacts`
+pub(crate) async fn forget_of_subscriber(cx: Context) -> Result<Json<ForgottenView>, Problem> {
+    let row = cx.api.reader.row::<Subscriber>(cx.caller.scope, cx.id()?).await?;
+    let row = row.ok_or_else(Problem::not_found)?;
+    let owner = (Some(row.tenant), Some(row.organization));
+    forget(&cx, Holder::Subscriber(row.id), ("subscribers", row.id.0, owner)).await
+}
+
+/// `DELETE /trunks/{id}/contacts`
+pub(crate) async fn forget_of_trunk(cx: Context) -> Result<Json<ForgottenView>, Problem> {
+    let row = cx.api.reader.trunk(cx.caller.scope, TrunkId(cx.id()?)).await?;
+    let row = row.ok_or_else(Problem::not_found)?;
+    let owner = (Some(row.tenant), Some(row.organization));
+    forget(&cx, Holder::Trunk(row.id), ("trunks", row.id.0, owner)).await
+}
+
+/// The row whose contacts are meant, for the change log.
+type Whose = (&'static str, i64, (Option<TenantId>, Option<OrganizationId>));
+
+/// Forgets contacts, and says so in the change log: calls go elsewhere from now on.
+async fn forget(
+    cx: &Context,
+    who: Holder,
+    (resource, id, owner): Whose,
+) -> Result<Json<ForgottenView>, Problem> {
+    let contact = cx.query.text("contact").map(str::to_owned);
+    let words = contact.clone();
+    let gone = cx.api.live.forget_contacts(who, contact, cx.caller.name.clone()).await?;
+    let edit = Edit::begin(&cx.api).await?;
+    let before = Some(json!({"contacts": gone}));
+    let after = Some(json!({"contacts": 0, "contact": words}));
+    let entry = edit.entry(resource, Some(id), owner, before, after);
+    edit.commit(&cx.actor(), &[entry]).await?;
+    Ok(Json(ForgottenView { count: u64::try_from(gone).unwrap_or(u64::MAX) }))
+}
+
+/// The contacts of one subscriber.
+pub(crate) async fn of_subscriber(
+    cx: &Context,
+    id: SubscriberId,
+) -> Result<Vec<RegistrationView>, Problem> {
+    let first = RegistrationKey { subscriber: id, uri: String::new() };
+    let rows = cx.api.live.registrations(cx.caller.scope, Some(first), CONTACTS_MAX).await?;
+    let own = rows.iter().take_while(|row| row.contact.binding.subscriber == id);
+    Ok(own.map(view).collect())
+}
+
+/// Most contacts of a subscriber; its row allows no more.
+const CONTACTS_MAX: usize = 16;
 
 /// `GET /registrations`
 pub(crate) async fn list(cx: Context) -> Result<Json<Page<RegistrationView>>, Problem> {

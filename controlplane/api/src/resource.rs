@@ -39,10 +39,10 @@ use crate::codec::parse_id;
 use crate::cursor;
 use crate::dispatch::{Context, KEY};
 use crate::edit::{Edit, references, unfit};
-use crate::field::{Mode, Object, Shaped, Use, Wrong};
+use crate::field::{Mode, Object, Shaped, Use, Wrong, merge};
 use crate::limits::BULK_ROWS_MAX;
 use crate::problem::Problem;
-use crate::query::Filter;
+use crate::query::{Filter, Query};
 use crate::reply::{Answer, JSON, Page};
 use crate::shape::Components;
 use crate::table::{Pending, ROOT, Responses};
@@ -50,9 +50,11 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use ring::digest::{SHA256, digest};
 use serde_json::{Map, Value, json};
 use std::pin::Pin;
-use strowger_model::{OrganizationId, TenantId};
+use strowger_model::{OrganizationId, Right, TenantId};
 use strowger_routing::{Change, RowName, World};
-use strowger_store::{AnsweredRequest, Cell, ConfigRow, How, Scope, StoreError, Wanted, Writer};
+use strowger_store::{
+    AnsweredRequest, Cell, ConfigRow, How, LIST_MAX, Scope, StoreError, Wanted, Writer,
+};
 
 /// What a resource gives that takes time.
 pub(crate) type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 'a>>;
@@ -75,6 +77,10 @@ pub(crate) trait Resource: Clone + Send + Sync + Sized + 'static {
     const FILTERS: &'static [Filter] = &[];
     /// The variable part of paths that is its id.
     const ID: &'static str = "id";
+
+    /// Members that a copy does not take over, because only one row can have them: `name`, or
+    /// `name.member`.
+    const OWN: &'static [&'static str] = &[];
 
     /// Its fields.
     fn object() -> &'static Object<Self>;
@@ -145,6 +151,11 @@ pub(crate) trait Resource: Clone + Send + Sync + Sized + 'static {
         Box::pin(async move { Ok(()) })
     }
 
+    /// Whether a row is wanted by what runs now, which the database does not know.
+    fn is_wanted(&self, _query: &Query) -> bool {
+        true
+    }
+
     /// Adds what runs now to rows that are shown.
     fn enliven<'a>(_cx: &'a Context, rows: Vec<Self>) -> Later<'a, Vec<Self>> {
         Box::pin(async move { Ok(rows) })
@@ -171,6 +182,8 @@ pub(crate) struct Draft<'a, R> {
     pub(crate) world: &'a World,
     /// What the client may touch.
     pub(crate) scope: Scope,
+    /// What is withheld from the client.
+    pub(crate) withheld: &'a [Right],
     /// Seals secrets.
     pub(crate) sealer: &'a strowger_store::Sealer,
     /// When.
@@ -253,14 +266,52 @@ pub(crate) fn list<R: Resource>(cx: Context) -> Pending {
             let value = Cell::from(parent.id);
             wanted.push(Wanted { column: parent.column, how: How::Equals, value });
         }
+        let view = |row: &R| Value::Object(R::object().view(row));
+        let key = |row: &R| cursor::encode(R::PATH, row.row().id());
+        if wanted.iter().any(|wanted| wanted.how == How::Live) {
+            let (rows, next) = looked_through::<R>(&cx, &wanted, after).await?;
+            let next = next.map(|id| cursor::encode(R::PATH, id));
+            return Answer::json(StatusCode::OK, &Page::of(rows.iter().map(view).collect(), next));
+        }
         let rows = cx.api.reader.rows::<R::Row>(cx.caller.scope, &wanted, after, cx.query.rows());
         let rows = rows.await?.into_iter().map(R::of).collect();
         let rows = R::enliven(&cx, rows).await?;
-        let key = |row: &R| cursor::encode(R::PATH, row.row().id());
-        let view = |row: &R| Value::Object(R::object().view(row));
         let page = Page::cut(rows, cx.query.limit, view, key);
         Answer::json(StatusCode::OK, &page)
     })
+}
+
+/// Rows that one page looks through for those that what runs now picks.
+const LOOKED_MAX: usize = 10_000;
+
+/// A page of rows that what runs now picks, with the id behind which the next page begins. It may
+/// have fewer rows than were asked for, and none, where many had to be looked at.
+async fn looked_through<R: Resource>(
+    cx: &Context,
+    wanted: &[Wanted],
+    mut after: Option<i64>,
+) -> Result<(Vec<R>, Option<i64>), Problem> {
+    let most = usize::try_from(cx.query.limit).unwrap_or(usize::MAX);
+    let mut picked = Vec::new();
+    for _ in 0..LOOKED_MAX.div_ceil(LIST_MAX as usize) {
+        let reader = &cx.api.reader;
+        let rows = reader.rows::<R::Row>(cx.caller.scope, wanted, after, LIST_MAX).await?;
+        let is_last = rows.len() < LIST_MAX as usize;
+        for row in R::enliven(cx, rows.into_iter().map(R::of).collect()).await? {
+            let id = row.row().id();
+            if row.is_wanted(&cx.query) {
+                if picked.len() == most {
+                    return Ok((picked, after));
+                }
+                picked.push(row);
+            }
+            after = Some(id);
+        }
+        if is_last {
+            return Ok((picked, None));
+        }
+    }
+    Ok((picked, after))
 }
 
 /// A row that is under the parent of the path, if there is one.
@@ -302,6 +353,7 @@ pub(crate) fn create<R: Resource>(cx: Context) -> Pending {
         let row = draft::<R>(&cx, &mut edit, given, parent, "").await?;
         fit::<R>(&cx, &mut edit, std::slice::from_ref(&row), &|_| String::new()).await?;
         row.insert(&mut edit.w).await?;
+        edit.w.stamp::<R::Row>(row.row().id(), edit.at_us).await?;
         let view = Value::Object(R::object().view(&row));
         let entry =
             edit.entry(R::PATH, Some(row.row().id()), row.owner(), None, Some(view.clone()));
@@ -347,6 +399,7 @@ async fn draft<R: Resource>(
         given: &given,
         world: &edit.world,
         scope: cx.caller.scope,
+        withheld: &cx.caller.withheld,
         sealer: &cx.api.sealer,
         at_us: edit.at_us,
     };
@@ -389,6 +442,7 @@ pub(crate) fn change<R: Resource>(cx: Context) -> Pending {
             given: &given,
             world: &edit.world,
             scope: cx.caller.scope,
+            withheld: &cx.caller.withheld,
             sealer: &cx.api.sealer,
             at_us: edit.at_us,
         };
@@ -476,31 +530,88 @@ pub(crate) fn import<R: Resource>(cx: Context) -> Pending {
         if let Some(answer) = answered_before::<R>(&cx, &mut edit).await? {
             return Ok(answer);
         }
-        let at = |place: usize| format!("items[{place}]");
-        let mut rows = Vec::with_capacity(items.len());
-        for (place, item) in items.into_iter().enumerate() {
-            let Value::Object(given) = item else {
-                return Err(Problem::field(&at(place), "is no JSON object"));
-            };
-            rows.push(draft::<R>(&cx, &mut edit, given, None, &at(place)).await?);
-        }
-        fit::<R>(&cx, &mut edit, &rows, &at).await?;
-        for (place, row) in rows.iter().enumerate() {
-            row.insert(&mut edit.w).await.map_err(|problem| problem.within(&at(place)))?;
-        }
-        let ids: Vec<_> = rows.iter().map(|row| row.row().id().to_string()).collect();
-        let done = json!({"count": ids.len(), "ids": ids});
-        let tenant = rows.first().and_then(|row| row.owner().0);
-        let is_one = rows.iter().all(|row| row.owner().0 == tenant);
-        let summary = json!({
-            "import": name, "count": ids.len(), "first": ids.first(), "last": ids.last(),
-        });
-        let owner = (tenant.filter(|_| is_one), None);
-        let entry = edit.entry(R::PATH, None, owner, None, Some(summary));
-        remember(&cx, &mut edit, &json!([null, null, done])).await?;
-        edit.commit(&cx.actor(), &[entry]).await?;
-        Ok(answer(StatusCode::CREATED, &done))
+        make_all::<R>(&cx, edit, items, json!({"import": name})).await
     })
+}
+
+/// `POST /X/{id}/copies`: many like one, all or none. Each entry is a merge patch for the row that
+/// is copied, without what only one row can have.
+pub(crate) fn copy<R: Resource>(cx: Context) -> Pending {
+    Box::pin(async move {
+        let (name, items) = import_of(body(&cx)?)?;
+        let mut edit = Edit::begin(&cx.api).await?;
+        let id: i64 = cx.id()?;
+        let row = edit.w.row::<R::Row>(cx.caller.scope, id).await?;
+        let row = R::of(row.ok_or_else(Problem::not_found)?);
+        if let Some(answer) = answered_before::<R>(&cx, &mut edit).await? {
+            return Ok(answer);
+        }
+        let template = Value::Object(template_of(&row));
+        let mut all = Vec::with_capacity(items.len());
+        for (place, item) in items.into_iter().enumerate() {
+            let at = format!("items[{place}]");
+            let Value::Object(own) = &item else {
+                return Err(Problem::field(&at, "is no JSON object"));
+            };
+            R::object().check_names(own).map_err(|w| wrong(w, &at))?;
+            let mut made = template.clone();
+            merge(&mut made, &item);
+            all.push(made);
+        }
+        let what = json!({"import": name, "copy_of": id.to_string()});
+        make_all::<R>(&cx, edit, all, what).await
+    })
+}
+
+/// The document of a row without what no other row may have.
+fn template_of<R: Resource>(row: &R) -> Map<String, Value> {
+    let mut document = R::object().document(row);
+    for path in R::OWN {
+        let (name, inner) = path.split_once('.').unwrap_or((path, ""));
+        match (inner, document.get_mut(name)) {
+            ("", _) => {
+                document.remove(name);
+            }
+            (inner, Some(Value::Object(members))) => {
+                members.remove(inner);
+            }
+            (_, Some(_) | None) => {}
+        }
+    }
+    document
+}
+
+/// Makes rows of these documents, all or none; `what` says in the change log where they came from.
+async fn make_all<R: Resource>(
+    cx: &Context,
+    mut edit: Edit<'_>,
+    items: Vec<Value>,
+    mut what: Value,
+) -> Result<Answer, Problem> {
+    let at = |place: usize| format!("items[{place}]");
+    let mut rows = Vec::with_capacity(items.len());
+    for (place, item) in items.into_iter().enumerate() {
+        let Value::Object(given) = item else {
+            return Err(Problem::field(&at(place), "is no JSON object"));
+        };
+        rows.push(draft::<R>(cx, &mut edit, given, None, &at(place)).await?);
+    }
+    fit::<R>(cx, &mut edit, &rows, &at).await?;
+    for (place, row) in rows.iter().enumerate() {
+        row.insert(&mut edit.w).await.map_err(|problem| problem.within(&at(place)))?;
+        edit.w.stamp::<R::Row>(row.row().id(), edit.at_us).await?;
+    }
+    let ids: Vec<_> = rows.iter().map(|row| row.row().id().to_string()).collect();
+    let done = json!({"count": ids.len(), "ids": ids});
+    let tenant = rows.first().and_then(|row| row.owner().0);
+    let is_one = rows.iter().all(|row| row.owner().0 == tenant);
+    let summary = json!({"count": ids.len(), "first": ids.first(), "last": ids.last()});
+    merge(&mut what, &summary);
+    let owner = (tenant.filter(|_| is_one), None);
+    let entry = edit.entry(R::PATH, None, owner, None, Some(what));
+    remember(cx, &mut edit, &json!([null, null, done])).await?;
+    edit.commit(&cx.actor(), &[entry]).await?;
+    Ok(answer(StatusCode::CREATED, &done))
 }
 
 /// Name and rows of an import.
@@ -659,6 +770,22 @@ pub(crate) fn form<R: Resource>(components: &mut Components) -> Value {
 /// What changes a row.
 pub(crate) fn patch<R: Resource>(components: &mut Components) -> Value {
     R::object().schema(components, Use::Patch)
+}
+
+/// What copies are made of: what each is to have of its own.
+pub(crate) fn copy_form<R: Resource>(components: &mut Components) -> Value {
+    let mut items = R::object().overrides(components);
+    if let Value::Object(keywords) = &mut items {
+        let what = "What a copy has of its own: a merge patch for the row that is copied.";
+        keywords.insert("description".to_owned(), json!(what));
+    }
+    let mut form = import_form::<R>(components);
+    if let Some(list) = form.pointer_mut("/properties/items") {
+        *list = json!({
+            "type": "array", "minItems": 1, "maxItems": BULK_ROWS_MAX, "items": items,
+        });
+    }
+    form
 }
 
 /// What an import is made of.

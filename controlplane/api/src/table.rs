@@ -17,14 +17,14 @@ use crate::reply::{
     Respond, Versioned,
 };
 use crate::resource::{
-    self, BanSeen, DidSeen, Login, Paying, Resource as Configured, create_responses, form,
-    import_form, import_responses, list_responses, one_responses, patch, remove_responses,
+    self, BanSeen, DidSeen, Login, Paying, Resource as Configured, copy_form, create_responses,
+    form, import_form, import_responses, list_responses, one_responses, patch, remove_responses,
 };
 use crate::shape::Components;
 use crate::{
     allowance, api_token, call, cdr, certificate, change, comparison, health, import, me, message,
     money, number_list, ported, registration, replay, rerate, role, route_test, session, setting,
-    statistic, stranger, tariff, trace, upstream, user,
+    statistic, status, stranger, tariff, trace, upstream, user,
 };
 use axum::http::Method;
 use serde_json::Value;
@@ -306,7 +306,11 @@ static TABLE: &[Endpoint] = endpoints! {
         health::metrics -> MetricsText, "Metrics for Prometheus.";
     Token("api:read", Caller) Get "/api/v1/openapi.json" []
         health::document -> Document, "This document.";
-    Token("cdrs:read") Get "/api/v1/cdrs" [From, Until, Account, Limit, Next]
+    Token("cdrs:read") Get "/api/v1/cdrs" [
+            From, Until, Account, Only(&cdr::SUBSCRIBER), Only(&cdr::TRUNK), Only(&cdr::CALLER),
+            Only(&cdr::CALLED), Only(&cdr::ANSWERED), Only(&cdr::REASON), Only(&cdr::ONE_SIDED),
+            Only(&cdr::UNPROFITABLE), Only(&cdr::UNPRICED), Limit, Next
+        ]
         cdr::list -> Json<Page<cdr::CdrShown>>, "Call detail records, newest first.";
     Token("cdrs:read") Get "/api/v1/cdrs/{id}" []
         cdr::one -> Json<cdr::CdrShown>, "One call detail record.";
@@ -362,6 +366,17 @@ static TABLE: &[Endpoint] = endpoints! {
     Token("trunks:read") Get "/api/v1/trunks/{id}/contacts" []
         registration::of_trunk -> Json<Page<registration::TrunkContactView>>,
         "Contacts that a trunk registered with us.";
+    Token("registrations:write") Delete "/api/v1/trunks/{id}/contacts"
+        [Only(&registration::CONTACT)]
+        registration::forget_of_trunk -> Json<registration::ForgottenView>,
+        "Forgets where a trunk registered with us: one contact, or all. It may register again.";
+    Token("subscribers:read") Get "/api/v1/subscribers/{id}/status" []
+        status::of_subscriber -> Json<status::SubscriberStatusView>,
+        "How a subscriber stands: contacts, running calls, the last call, what is left to spend.";
+    Token("registrations:write") Delete "/api/v1/subscribers/{id}/contacts"
+        [Only(&registration::CONTACT)]
+        registration::forget_of_subscriber -> Json<registration::ForgottenView>,
+        "Forgets where a subscriber is registered: one contact, or all. It may register again.";
     Token("trunks:read") Get "/api/v1/trunks/{id}/hosts" []
         upstream::hosts -> Json<Page<upstream::HostView>>,
         "Host names of a trunk and their addresses.";
@@ -542,7 +557,7 @@ static TABLE: &[Endpoint] = endpoints! {
 /// `bulk` an import.
 macro_rules! configured {
     ($($resource:ty as $name:literal, $permission:literal $rule:ident / $host:ident,
-       $path:literal, $item:literal $(, $bulk:literal)?;)+) => {
+       $path:literal, $item:literal $(, $bulk:literal)? $(=> $copies:literal)?;)+) => {
         &[$(
             &[
                 Endpoint {
@@ -582,6 +597,16 @@ macro_rules! configured {
                         resource::import::<$resource>, import_responses::<$resource>)
                 },
             ],)?
+            $(&[
+                Endpoint {
+                    body: Some(copy_form::<$resource>),
+                    key: Key::Heeded,
+                    body_max: BULK_BYTES_MAX,
+                    ..configured_one!(Post, $permission, "write", $rule, $copies, $name, "copy",
+                        "Makes many like one, each with what it has of its own; all or none.",
+                        resource::copy::<$resource>, import_responses::<$resource>)
+                },
+            ],)?
         )+]
     };
 }
@@ -618,10 +643,10 @@ static CONFIGURED: &[&[Endpoint]] = configured! {
     Tenant as "tenant", "tenants" Rows / Host, "tenants", "tenants/{id}";
     Organization as "organization", "organizations" Rows / Rows,
         "organizations", "organizations/{id}";
-    Paying as "account", "accounts" Rows / Rows, "accounts", "accounts/{id}";
+    Paying as "account", "accounts" Rows / Rows, "accounts", "accounts/{id}" => "accounts/{id}/copies";
     Subscriber as "subscriber", "subscribers" Rows / Rows,
-        "subscribers", "subscribers/{id}", "subscribers/bulk";
-    Trunk as "trunk", "trunks" Rows / Rows, "trunks", "trunks/{id}";
+        "subscribers", "subscribers/{id}", "subscribers/bulk" => "subscribers/{id}/copies";
+    Trunk as "trunk", "trunks" Rows / Rows, "trunks", "trunks/{id}" => "trunks/{id}/copies";
     Login as "login", "trunks" Rows / Rows, "trunks/{id}/logins", "trunks/{id}/logins/{login}";
     RingGroup as "ring_group", "ring-groups" Rows / Rows, "ring-groups", "ring-groups/{id}";
     DidSeen as "did", "dids" Rows / Rows, "dids", "dids/{id}", "dids/bulk";

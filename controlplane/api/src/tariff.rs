@@ -5,6 +5,7 @@
 //! with them. What a running call is charged stands in the call, so neither re-prices it.
 
 mod difference;
+mod like;
 mod line;
 mod rate;
 mod upload;
@@ -13,10 +14,13 @@ pub(crate) use difference::{DifferencesView, differences};
 pub(crate) use rate::{RateView, RevisedRateView, in_force, of_revision};
 pub(crate) use upload::{rows_form, rows_responses, upload};
 
+use self::like::Like;
+use crate::codec::Factor;
 use crate::cursor;
 use crate::dispatch::Context;
 use crate::edit::Edit;
-use crate::form::{Form, Members, line_shape, object};
+use crate::field::{Shaped, Use};
+use crate::form::{Form, Members, id_shape, line_shape, object};
 use crate::limits::REASON_CHARS_MAX;
 use crate::problem::Problem;
 use crate::reply::{Json, Made, Page, Versioned};
@@ -104,18 +108,36 @@ pub(crate) async fn one_revision(cx: Context) -> Result<Versioned<TariffRevision
 /// A revision as it is begun.
 pub(crate) struct DraftForm {
     note: String,
+    /// What it begins with; nothing without.
+    like: Option<Like>,
 }
 
 impl Form for DraftForm {
     fn read(cx: &Context) -> Result<Self, Problem> {
         let mut m = Members::read(cx.body())?;
         let note = m.line("note", REASON_CHARS_MAX)?.unwrap_or_default();
+        let of = m.id("like")?.flatten();
+        let factor = m.text("factor")?;
         m.end()?;
-        Ok(DraftForm { note })
+        if factor.is_some() && of.is_none() {
+            return Err(Problem::refused("factor", "is for a draft that begins like a list"));
+        }
+        let factor = like::factor(factor)?;
+        let like = of.map(|tariff| Like { tariff: TariffId(tariff), factor });
+        Ok(DraftForm { note, like })
     }
 
-    fn describe(_: &mut Components) -> Value {
-        object(&[("note", line_shape(REASON_CHARS_MAX), "Why, for people.", false)])
+    fn describe(components: &mut Components) -> Value {
+        let (like, factor) = (
+            "A list of the same currency, or this one: the draft begins with the prices that are \
+             in force there, and with those published for later.",
+            "With `like`: what prices and fees are multiplied by.",
+        );
+        object(&[
+            ("note", line_shape(REASON_CHARS_MAX), "Why, for people.", false),
+            ("like", id_shape(), like, false),
+            ("factor", Factor.schema(components, Use::Form), factor, false),
+        ])
     }
 }
 
@@ -124,6 +146,10 @@ pub(crate) async fn begin(
     form: DraftForm,
     cx: Context,
 ) -> Result<Made<TariffRevisionView>, Problem> {
+    let rows = match form.like {
+        Some(like) => like::rows(&cx, &tariff(&cx).await?, like).await?,
+        None => Vec::new(),
+    };
     let mut w = cx.api.store.write().await?;
     let tariff = tariff_for(&cx, &mut w).await?;
     let last = w.newest_revisions(tariff.id, 1).await?.first().map_or(0, |r| r.number);
@@ -142,6 +168,7 @@ pub(crate) async fn begin(
     let entry = strowger_store::Change::new(LOG, tariff.id.0, None, Some(&view(&new)), at_us);
     w.record_change(&cx.actor(), &entry.of(Some(tariff.tenant), None)).await?;
     w.commit().await?;
+    like::fill(&cx, &tariff, number, &rows).await?;
     Ok(Made(versioned(&new)))
 }
 

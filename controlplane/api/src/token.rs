@@ -6,7 +6,7 @@
 //! scope or his login takes his tokens with him, at once.
 
 use crate::limits::{SESSION_TOUCH_US, TOKEN_BYTES_MAX};
-use crate::permission::{Permission, may, may_grant};
+use crate::permission::{Permission, is_withheld, may, may_grant};
 use crate::problem::Problem;
 use crate::shared::Shared;
 use axum::http::{HeaderMap, header};
@@ -14,7 +14,7 @@ use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 use std::net::IpAddr;
 use std::sync::Arc;
-use strowger_model::{Audience, Role, SessionId, TokenId, UserId};
+use strowger_model::{Audience, Right, Role, SessionId, TokenId, UserId};
 use strowger_store::{Grant, Scope, Secret, Session, StoreError, Token, User};
 
 /// What the token of a session begins with.
@@ -36,6 +36,8 @@ pub(crate) struct Caller {
     pub(crate) scope: Scope,
     /// How he came in.
     pub(crate) login: Login,
+    /// What its organization, or one above, is not allowed of what its role is.
+    pub(crate) withheld: Vec<Right>,
     role: Option<Role>,
 }
 
@@ -60,15 +62,26 @@ pub(crate) enum Login {
 impl Caller {
     /// Somebody who has not said who he is.
     pub(crate) fn stranger() -> Caller {
-        let (name, on_behalf) = (String::new(), None);
-        Caller { name, on_behalf, scope: Scope::Nothing, login: Login::Stranger, role: None }
+        Caller {
+            name: String::new(),
+            on_behalf: None,
+            scope: Scope::Nothing,
+            login: Login::Stranger,
+            withheld: Vec::new(),
+            role: None,
+        }
     }
 
     /// # Errors
-    /// 403 when its role has not got `permission`.
+    /// 403 when its role has not got `permission`, or it is withheld.
     pub(crate) fn must(&self, permission: Permission) -> Result<(), Problem> {
+        if self.has(permission) { Ok(()) } else { Err(Problem::forbidden(permission)) }
+    }
+
+    /// Whether it may do something.
+    pub(crate) fn has(&self, permission: Permission) -> bool {
         let is_in = self.role.is_some_and(|role| may(role, permission));
-        if is_in { Ok(()) } else { Err(Problem::forbidden(permission)) }
+        is_in && !is_withheld(&self.withheld, permission)
     }
 
     /// Role and scope.
@@ -207,6 +220,7 @@ async fn of_session(api: &Arc<Shared>, session: Session) -> Result<Found, StoreE
         on_behalf: None,
         scope: user.grant.scope,
         login: Login::Session { id: session.id, user: user.id },
+        withheld: withheld(api, user.grant.scope).await?,
         role: user.grant.role,
     };
     if let Some(actor) = session.actor {
@@ -224,6 +238,19 @@ async fn of_session(api: &Arc<Shared>, session: Session) -> Result<Found, StoreE
         touch(api.clone(), session.id, now_us);
     }
     Ok(Found::Caller(Box::new(caller)))
+}
+
+/// What is withheld from who sees so much.
+async fn withheld(api: &Shared, scope: Scope) -> Result<Vec<Right>, StoreError> {
+    match scope {
+        Scope::Organization(_, id) => api.reader.withheld(id).await,
+        Scope::Nothing
+        | Scope::All
+        | Scope::Tenant(_)
+        | Scope::Customer(..)
+        | Scope::Supplier(..)
+        | Scope::Subscriber(..) => Ok(Vec::new()),
+    }
 }
 
 /// Whether one user may act for another.
@@ -276,11 +303,13 @@ async fn of_token(api: &Shared, token: Token) -> Result<Found, StoreError> {
         name = format!("#{parent}/{name}");
     }
     let Token { id, user, expires_us, grant, .. } = token;
+    let withheld = withheld(api, grant.scope).await?;
     Ok(Found::Caller(Box::new(Caller {
         name,
         on_behalf: None,
         scope: grant.scope,
         login: Login::Token { id, user, expires_us },
+        withheld,
         role: grant.role,
     })))
 }

@@ -3,6 +3,7 @@
 use crate::codec::ID;
 use crate::rerate::RerateMode;
 use crate::shape::{Components, Shape, view};
+use crate::status::SubscriberState;
 use crate::{CallId, CallState, LoginCause, LoginPhase, RouteVerdict};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
@@ -12,9 +13,10 @@ use strowger_model::{
     DigestAlgorithm, DigestPolicy, FalseAnswer, ForwardHeaders, ForwardWhen, G711, HeaderAction,
     HeaderOn, HeaderTest, IdentityHeader, IngressAuth, ListEffect, MediaPath, NumberSide,
     Operation, OrganizationId, OrganizationKind, PRICE_DIGITS, Price, ProgressMode, RadiusPurpose,
-    RadiusValue, RateId, ReliableMode, RevisionState, RingMode, RoundingMode, RouteOrder, RuleDeed,
-    RuleStage, SentTo, SessionId, SrtpUse, SubscriberId, TariffId, TariffKind, TenantId, TimerMode,
-    TokenId, Transport, TrunkId, TrunkLoginId, UserId, UserPhone, VoiceCodec, print_decimal,
+    RadiusValue, RateId, ReliableMode, RevisionState, Right, RingMode, RoundingMode, RouteOrder,
+    RuleDeed, RuleStage, SentTo, SessionId, SrtpUse, SubscriberId, TariffId, TariffKind, TenantId,
+    TimerMode, TokenId, Transport, TrunkId, TrunkLoginId, UserId, UserPhone, VoiceCodec,
+    print_decimal,
 };
 use strowger_store::{MoneyKind, RerateState, TransferKind};
 
@@ -235,6 +237,25 @@ words! {
         Speaking => "speaking",
         Held => "held",
         Ended => "ended",
+    }
+    Right {
+        Resellers => "resellers",
+        Organizations => "organizations",
+        Accounts => "accounts",
+        Prices => "prices",
+        Subscribers => "subscribers",
+        Trunks => "trunks",
+        Numbers => "numbers",
+        Payments => "payments",
+        Logins => "logins",
+        Calls => "calls",
+        Statistics => "statistics",
+    }
+    SubscriberState {
+        Off => "off",
+        Inactive => "inactive",
+        Registered => "registered",
+        Calling => "calling",
     }
     LoginPhase {
         Unknown => "unknown",

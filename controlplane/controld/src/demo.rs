@@ -154,6 +154,7 @@ fn organizations() -> Vec<Organization> {
         parent,
         kind,
         name: name.into(),
+        withheld: Vec::new(),
     };
     vec![
         row(OWNER, None, OrganizationKind::Owner, "Demo"),

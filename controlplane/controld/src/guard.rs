@@ -247,7 +247,8 @@ mod tests {
             trunk_day_max: None,
         };
         let (id, kind) = (OrganizationId(1), OrganizationKind::Owner);
-        let organization = Organization { id, tenant, parent: None, kind, name: "o".into() };
+        let organization =
+            Organization { id, tenant, parent: None, kind, name: "o".into(), withheld: Vec::new() };
         let payer = Account::new(account, tenant, id, Currency::EUR);
         let mut w = store.write().await.unwrap();
         w.insert_tenant(&row).await.unwrap();

@@ -366,6 +366,19 @@ impl Live for View {
         }))
     }
 
+    fn forget_contacts(
+        &self,
+        who: Holder,
+        contact: Option<String>,
+        actor: String,
+    ) -> Reply<'_, usize> {
+        Box::pin(self.ask(move |office| {
+            let gone = office.forget_contacts(who, contact.as_deref(), clock::monotonic());
+            info!(?who, gone, actor, "contacts forgotten by an operator");
+            gone
+        }))
+    }
+
     fn hosts(&self, trunk: TrunkId) -> Reply<'_, Vec<HostStanding>> {
         let known = Arc::clone(&self.shared.names);
         Box::pin(self.ask(move |office| standing::hosts(office.world(), trunk, &known)))

@@ -416,6 +416,17 @@ impl CdrOutcome {
     }
 }
 
+/// The names of all reasons, in the order of their numbers.
+pub const REASON_NAMES: [&str; REASONS.len()] = {
+    let mut names = [""; REASONS.len()];
+    let mut at = 0;
+    while at < REASONS.len() {
+        names[at] = REASONS[at].name;
+        at += 1;
+    }
+    names
+};
+
 /// Name of [`CdrOutcome::party`].
 #[must_use]
 pub fn party_name(code: u8) -> Option<&'static str> {

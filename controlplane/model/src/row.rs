@@ -93,6 +93,36 @@ pub struct Organization {
     pub kind: OrganizationKind,
     /// Shown name.
     pub name: String,
+    /// What its people, and those of organizations below it, may not do, although their role
+    /// may (source: `rights`).
+    pub withheld: Vec<Right>,
+}
+
+/// What a reseller may do, one by one; all of it unless it is withheld.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Right {
+    /// Make resellers below.
+    Resellers,
+    /// Make, change and delete organizations.
+    Organizations,
+    /// Make, change and delete accounts.
+    Accounts,
+    /// Say what accounts pay: tariff, discounts, reduction.
+    Prices,
+    /// Make, change and delete subscribers and ring groups, and set their passwords.
+    Subscribers,
+    /// Make, change and delete trunks.
+    Trunks,
+    /// Assign numbers.
+    Numbers,
+    /// Hand out money and free time.
+    Payments,
+    /// Make users and tokens, and act for others.
+    Logins,
+    /// End calls, and forget where somebody is registered.
+    Calls,
+    /// Ask for statistics.
+    Statistics,
 }
 
 /// Kinds of organization (design of control, 24).

@@ -332,6 +332,14 @@ impl Office {
         self.drain_locations();
     }
 
+    /// By hand: forgets where somebody registered, at one address or at all, and says how many
+    /// addresses those were. Running calls go on, and he may register again.
+    pub fn forget_contacts(&mut self, who: Holder, uri: Option<&str>, now: Tick) -> usize {
+        let gone = self.locations.forget_at(who, uri, now);
+        self.drain_locations();
+        gone
+    }
+
     /// The world in force.
     #[must_use]
     pub fn world(&self) -> &Arc<World> {

@@ -83,6 +83,7 @@ pub(crate) fn admit(
             talk_ms_max: caps.talk_ms_max,
             spend_max: caps.spend_max,
         }),
+        money_min: plan.money_min,
         ms_min: plan.ms_min,
         ms_max: plan.ms_max,
         at_us,

@@ -97,6 +97,7 @@ fn rows() -> Rows {
             parent: None,
             kind: OrganizationKind::Owner,
             name: "o".into(),
+            withheld: Vec::new(),
         }],
         accounts: vec![account(PAYER, true, Some(TariffId(1))), account(SUPPLIER, false, None)],
         trunks: vec![trunk(1, Some(ingress()), None), trunk(2, None, Some(egress()))],

@@ -296,6 +296,20 @@ impl Locations {
         self.commit(who.into(), Vec::new());
     }
 
+    /// Drops what somebody has at one address, or at all of them, and says how many those were.
+    /// He may register there again.
+    pub fn forget_at(&mut self, who: Holder, uri: Option<&str>, now: Tick) -> usize {
+        let alive = self.alive(who, now);
+        let before = alive.len();
+        let is_left = |b: &Bound| uri.is_some_and(|uri| b.binding.uri != uri);
+        let left: Vec<Bound> = alive.into_iter().filter(is_left).collect();
+        let gone = before.saturating_sub(left.len());
+        if gone > 0 {
+            self.commit(who, left);
+        }
+        gone
+    }
+
     /// Ends bindings whose time is over, at most [`EXPIRED_PER_TURN_MAX`] in one turn.
     pub fn handle_timeout(&mut self, now: Tick) {
         for _ in 0..EXPIRED_PER_TURN_MAX {

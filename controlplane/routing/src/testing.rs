@@ -134,6 +134,7 @@ pub(crate) fn organization(id: i64, parent: Option<i64>) -> Organization {
         parent: parent.map(OrganizationId),
         kind: OrganizationKind::Company,
         name: format!("Organization {id}"),
+        withheld: Vec::new(),
     }
 }
 

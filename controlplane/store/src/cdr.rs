@@ -7,8 +7,9 @@ pub use rerate::{
 
 use crate::bulk::{Bulk, Sink};
 use crate::column::Columns;
+use crate::config::bind;
 use crate::scope::CDRS;
-use crate::{LIST_MAX, Reader, Scope, StoreError, Tried};
+use crate::{Cell, LIST_MAX, Reader, Scope, StoreError, Tried};
 use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ use strowger_billing::LEVELS_MAX;
 use strowger_model::{
     AccountId, AllowanceId, Amount, Cdr, CdrCalled, CdrCaller, CdrHeard, CdrHop, CdrId, CdrMedia,
     CdrOutcome, CdrTimes, Charge, ChargeKind, Currency, Digits, OrganizationId, Price, RateId,
-    SubscriberId, TariffId, TenantId, TrunkId,
+    SubscriberId, TALK_MS_MIN, TariffId, TenantId, TrunkId,
 };
 
 /// First place of what agents earn among the levels of a record; a payer has at most one.
@@ -307,10 +308,84 @@ pub struct CdrFilter {
     pub until_us: Option<i64>,
     /// The caller's account.
     pub account: Option<AccountId>,
+    /// Only records of which all of this is true. No index serves it: what is asked for is looked
+    /// for among the records that fit the rest.
+    pub only: Vec<CdrOnly>,
     /// Only records older than this one: the cursor of the next page.
     pub before: Option<CdrKey>,
     /// At most so many, at most [`LIST_MAX`].
     pub limit: u32,
+}
+
+/// What may be asked of a record beside when it ended and who pays.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum CdrOnly {
+    /// This subscriber called.
+    CallerIs(SubscriberId),
+    /// This subscriber called, or was called.
+    Subscriber(SubscriberId),
+    /// This trunk sent the call or took it.
+    Trunk(TrunkId),
+    /// The caller's number begins so.
+    Caller(Digits),
+    /// The called number in its canonical form begins so.
+    Called(Digits),
+    /// Somebody answered, or nobody.
+    Answered(bool),
+    /// It ended for this reason.
+    Reason(u8),
+    /// Of two relayed sides, one sent nothing while the call talked; or none is so.
+    OneSided(bool),
+    /// The supplier is owed more than the customer pays, in one currency; or not.
+    Unprofitable(bool),
+    /// A charge is missing; or none is.
+    Unpriced(bool),
+}
+
+impl CdrOnly {
+    /// The condition, in which `?` stands for the value.
+    const fn condition(&self) -> &'static str {
+        match self {
+            CdrOnly::CallerIs(_) => "caller_subscriber_id = ?",
+            CdrOnly::Subscriber(_) => "(caller_subscriber_id = ? OR called_subscriber_id = ?)",
+            CdrOnly::Trunk(_) => "(caller_trunk_id = ? OR called_trunk_id = ?)",
+            CdrOnly::Caller(_) => "caller_number LIKE ?",
+            CdrOnly::Called(_) => "normalised LIKE ?",
+            CdrOnly::Answered(true) => "answered_us IS NOT NULL",
+            CdrOnly::Answered(false) => "answered_us IS NULL",
+            CdrOnly::Reason(_) => "reason = ?",
+            // What is unknown is neither.
+            CdrOnly::OneSided(true) => {
+                "talk_ms >= ? AND (caller_received = 0 OR called_received = 0)"
+            }
+            CdrOnly::OneSided(false) => {
+                "talk_ms >= ? AND caller_received > 0 AND called_received > 0"
+            }
+            CdrOnly::Unprofitable(true) => {
+                "customer_currency = supplier_currency AND supplier_net > customer_net"
+            }
+            CdrOnly::Unprofitable(false) => {
+                "customer_currency = supplier_currency AND supplier_net <= customer_net"
+            }
+            CdrOnly::Unpriced(_) => "unpriced = ?",
+        }
+    }
+
+    /// The value; `None` for a condition without one.
+    fn value(&self) -> Option<Cell> {
+        match self {
+            CdrOnly::CallerIs(id) | CdrOnly::Subscriber(id) => Some(id.0.into()),
+            CdrOnly::Trunk(id) => Some(id.0.into()),
+            // Digits, `*` and `#` are no wildcards.
+            CdrOnly::Caller(digits) | CdrOnly::Called(digits) => {
+                Some(format!("{}%", digits.as_str()).into())
+            }
+            CdrOnly::Answered(_) | CdrOnly::Unprofitable(_) => None,
+            CdrOnly::OneSided(_) => Some(count(TALK_MS_MIN).into()),
+            CdrOnly::Reason(code) => Some((*code).into()),
+            CdrOnly::Unpriced(is) => Some((*is).into()),
+        }
+    }
 }
 
 impl Reader {
@@ -331,6 +406,13 @@ impl Reader {
             let place = limits.ids.len().saturating_add(5);
             let _ok = write!(sql, " AND caller_account_id = ${place}");
         }
+        let mut values = Vec::new();
+        for only in &filter.only {
+            let place = limits.ids.len().saturating_add(values.len()).saturating_add(6);
+            let condition = only.condition().replace('?', &format!("${place}"));
+            let _ok = write!(sql, " AND {condition}");
+            values.extend(only.value());
+        }
         sql.push_str(" ORDER BY ended_us DESC, id DESC, part DESC LIMIT $5");
         let end = filter.end();
         let query = sqlx::query(AssertSqlSafe(sql))
@@ -339,7 +421,8 @@ impl Reader {
             .bind(end.id.0)
             .bind(i64::from(end.part))
             .bind(i64::from(filter.limit.min(LIST_MAX)));
-        let rows = limits.bind(query).fetch_all(&self.pool).await.tried("list records")?;
+        let query = values.into_iter().fold(limits.bind(query), bind);
+        let rows = query.fetch_all(&self.pool).await.tried("list records")?;
         let cdrs: Result<Vec<Cdr>, _> =
             rows.iter().map(|row| cdr(&Columns::new("cdrs", row))).collect();
         self.fill(cdrs?).await

@@ -16,6 +16,7 @@ mod trunk;
 
 pub use reference::Referrer;
 pub use route::Numbered;
+pub(crate) use row::bind;
 pub use row::{Cell, ConfigRow, How, Parts, Wanted};
 
 use crate::column::Columns;

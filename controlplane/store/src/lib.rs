@@ -49,8 +49,8 @@ mod user;
 pub use allowance::{GivenAllowance, NewAllowance};
 pub use books::{BooksReport, FINDINGS_MAX, Finding};
 pub use cdr::{
-    COMMISSIONS_FROM, CdrFilter, CdrKey, NewRerate, RERATE_CHUNK, Rated, Rerate, RerateCounts,
-    RerateLine, RerateState, RerateSum, RerateSumKey, Unpublished,
+    COMMISSIONS_FROM, CdrFilter, CdrKey, CdrOnly, NewRerate, RERATE_CHUNK, Rated, Rerate,
+    RerateCounts, RerateLine, RerateState, RerateSum, RerateSumKey, Unpublished,
 };
 pub use change::{Actor, Change, ChangeFilter, ChangeRow};
 pub use column::Columns;

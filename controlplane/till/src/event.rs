@@ -192,6 +192,9 @@ pub struct Admit {
     pub limits: Vec<LimitAsk>,
     /// Caps of the address that it came from; `None` = none.
     pub window: Option<WindowAsk>,
+    /// A call that costs anything does not begin while the first payer's balance leaves less than
+    /// this above its floor (source: `mincreditonroute`); `None` = however little.
+    pub money_min: Option<Amount>,
     /// Least talk time worth a call, milliseconds (source: `MINSPEACHLENONROUTE`).
     pub ms_min: u64,
     /// Longest talk time of this call, milliseconds; 0 = no limit. No more than that is held.

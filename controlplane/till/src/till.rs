@@ -111,6 +111,9 @@ impl Default for Till {
     }
 }
 
+/// A call that costs nothing in so long, milliseconds, is one that costs nothing.
+const COSTS_MS: u64 = 60_000;
+
 impl Till {
     /// An empty till.
     #[must_use]
@@ -401,6 +404,7 @@ impl Till {
         let mut levels = self.find_levels(&admit.levels, admit.at_us)?;
         self.take_packet(&mut levels, admit.packet);
         self.check_limits(&levels, &admit.limits, now)?;
+        self.check_money(&levels, admit.money_min)?;
         self.check_window(admit.window.as_ref())?;
         let granted = self.plan(&levels, admit)?;
         self.take(levels, admit, granted, now);
@@ -449,6 +453,17 @@ impl Till {
             }
         }
         Ok(())
+    }
+
+    /// Whether the first payer has what it must have for a call to begin.
+    fn check_money(&self, levels: &[Held], least: Option<Amount>) -> Result<(), Refusal> {
+        let (Some(least), Some(first)) = (least, levels.first()) else { return Ok(()) };
+        let left = self.accounts.get(first.place).and_then(|a| a.money(Amount::ZERO));
+        let is_short = left.is_some_and(|left| left < least);
+        match is_short && first.payer.bound.cost_up(COSTS_MS) > Amount::ZERO {
+            true => Err(Refusal::NoCredit(first.payer.key)),
+            false => Ok(()),
+        }
     }
 
     fn plan(&self, levels: &[Held], admit: &Admit) -> Result<Granted, Refusal> {

@@ -129,6 +129,8 @@ mod settings;
 mod shared;
 #[path = "product/sound.rs"]
 mod sound;
+#[path = "product/stand.rs"]
+mod stand;
 #[path = "product/standing.rs"]
 mod standing;
 #[path = "product/statistic.rs"]

@@ -62,6 +62,7 @@ pub(super) fn till() -> Option<Turn> {
             packet: None,
             limits: Vec::new(),
             window: None,
+            money_min: None,
             ms_min: 10_000,
             ms_max: 7_200_000,
             at_us,

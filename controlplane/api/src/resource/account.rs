@@ -8,13 +8,14 @@ use crate::dispatch::Context;
 use crate::field::{Codec, Object, Shaped, Use, Wrong, nullable, object};
 use crate::live::AccountBalance;
 use crate::problem::Problem;
-use crate::query::Filter;
+use crate::query::{Filter, Query};
 use crate::shape::Components;
 use crate::value::money_shape;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use strowger_model::{
-    Account, AccountId, Amount, Currency, Digits, Discount, OrganizationId, TenantId, WHOLE,
+    Account, AccountId, Amount, Currency, Digits, Discount, OrganizationId, Right, TenantId, WHOLE,
+    parse_decimal,
 };
 use strowger_routing::limits::{DISCOUNTS_MAX, PARTNERS_MAX};
 use strowger_routing::{Change, RowName, World};
@@ -294,6 +295,25 @@ impl Paying {
         }
     }
 
+    /// From whom prices are withheld leaves what accounts pay as it is.
+    fn check_prices(&self, draft: &Draft<'_, Self>) -> Result<(), Problem> {
+        if !draft.withheld.contains(&Right::Prices) {
+            return Ok(());
+        }
+        let blank = blank().account;
+        let was = draft.before.map_or(&blank, |before| &before.account);
+        let now = &self.account;
+        let all = [
+            ("tariff", now.tariff == was.tariff),
+            ("discounts", now.discounts == was.discounts),
+            ("reduction_bp", now.reduction_bp == was.reduction_bp),
+        ];
+        match all.iter().find(|(_, is_same)| !is_same) {
+            None => Ok(()),
+            Some((name, _)) => Err(Problem::refused(name, "is withheld from you to set")),
+        }
+    }
+
     /// An agent is another account of the tenant, kept in the same currency.
     fn check_agent(&self, draft: &Draft<'_, Self>) -> Result<(), Problem> {
         let Some(agent) = self.account.agent else { return Ok(()) };
@@ -308,9 +328,13 @@ impl Paying {
     }
 }
 
+/// A filter by what the till says.
+const BALANCE_BELOW: &str = "balance_below";
+
 impl Resource for Paying {
     type Row = Account;
     const PATH: &'static str = "accounts";
+    const OWN: &'static [&'static str] = &["name", "resells", "resells_early"];
     const FILTERS: &'static [Filter] = &[
         Filter::id("tenant", "tenant_id"),
         Filter::id("organization", "organization_id"),
@@ -318,6 +342,10 @@ impl Resource for Paying {
         Filter::text("name"),
         Filter::flag("prepaid"),
         Filter::flag("enabled"),
+        Filter::live_decimal(BALANCE_BELOW).about(
+            "Only those whose balance is below this, in their own currency. Many accounts are \
+             looked at for it: a page may have few rows, and none, and the next one more.",
+        ),
     ];
 
     fn object() -> &'static Object<Self> {
@@ -346,6 +374,7 @@ impl Resource for Paying {
 
     fn prepare(&mut self, draft: &Draft<'_, Self>) -> Result<(), Problem> {
         self.check_reseller(draft)?;
+        self.check_prices(draft)?;
         let is_new = draft.before.is_none();
         if is_new && self.account.prepaid && !draft.given.contains_key("floor") {
             self.account.floor = Some(Amount::ZERO);
@@ -386,6 +415,13 @@ impl Resource for Paying {
         let id = self.account.id;
         let owed = world.trunks().filter(|t| t.egress.as_ref().is_some_and(|e| e.account == id));
         owed.map(|trunk| Change::Trunk(Box::new(trunk.clone()))).collect()
+    }
+
+    fn is_wanted(&self, query: &Query) -> bool {
+        let Some(most) = query.text(BALANCE_BELOW) else { return true };
+        let most = parse_decimal(most, self.account.currency.ledger_digits());
+        let is_below = |balance: &AccountBalance| most.is_ok_and(|most| balance.balance.0 < most);
+        self.balance.as_ref().is_some_and(is_below)
     }
 
     fn enliven<'a>(cx: &'a Context, mut rows: Vec<Self>) -> Later<'a, Vec<Self>> {

@@ -1,13 +1,14 @@
 //! Organizations: the tree inside a tenant.
 
-use super::{Later, Resource};
-use crate::codec::{Ident, NAME, Opt, words};
+use super::{Draft, Later, Resource};
+use crate::codec::{Ident, NAME, Opt, Set, words};
 use crate::field::{Object, object};
+use crate::problem::Problem;
 use crate::query::Filter;
 use crate::value::Worded;
-use strowger_model::{Organization, OrganizationId, OrganizationKind, TenantId};
+use strowger_model::{Organization, OrganizationId, OrganizationKind, Right, TenantId};
 use strowger_routing::{Change, RowName};
-use strowger_store::Writer;
+use strowger_store::{Scope, Writer};
 
 object! {
     /// A node of the tree inside a tenant.
@@ -22,7 +23,13 @@ object! {
     kind: Fixed words::<OrganizationKind>() => kind;
     /// Shown name.
     name: Need NAME => name;
+    /// What its people, and those of organizations below it, may not do although their role may.
+    /// Set by who is above.
+    withheld: Free Set(words::<Right>(), 0, RIGHTS_MAX) => withheld;
 }
+
+/// Most rights: all there are.
+const RIGHTS_MAX: usize = Right::WORDS.len();
 
 fn blank() -> Organization {
     Organization {
@@ -31,6 +38,7 @@ fn blank() -> Organization {
         parent: None,
         kind: OrganizationKind::Customer,
         name: String::new(),
+        withheld: Vec::new(),
     }
 }
 
@@ -66,6 +74,26 @@ impl Resource for Organization {
 
     fn name(&self) -> Option<RowName> {
         Some(RowName::Organization(self.id))
+    }
+
+    fn prepare(&mut self, draft: &Draft<'_, Self>) -> Result<(), Problem> {
+        let is_new = draft.before.is_none();
+        if is_new
+            && self.kind == OrganizationKind::Reseller
+            && draft.withheld.contains(&Right::Resellers)
+        {
+            return Err(Problem::refused(
+                "kind",
+                "is withheld from you: you may make no resellers",
+            ));
+        }
+        let was = draft.before.map(|before| before.withheld.as_slice()).unwrap_or_default();
+        // Whoever sees it from inside does not decide what he may.
+        let is_own = matches!(draft.scope, Scope::Organization(_, own) if own == self.id);
+        if is_own && self.withheld != was {
+            return Err(Problem::refused("withheld", "is for who is above to change"));
+        }
+        Ok(())
     }
 
     fn change(&self) -> Option<Change> {

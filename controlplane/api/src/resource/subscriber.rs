@@ -171,9 +171,18 @@ impl Codec<String> for Username {
     }
 }
 
+/// Contacts are written behind the registrar's memory, and taken away when they end.
+const REGISTERED: &str =
+    "EXISTS (SELECT 1 FROM bindings b WHERE b.subscriber_id = subscribers.id) = (? = 1)";
+/// Records have an index by who pays.
+const CALLED_SINCE: &str = "EXISTS (SELECT 1 FROM cdrs c \
+    WHERE c.caller_account_id = subscribers.account_id \
+    AND c.caller_subscriber_id = subscribers.id AND c.ended_us >= ?)";
+
 impl Resource for Subscriber {
     type Row = Subscriber;
     const PATH: &'static str = "subscribers";
+    const OWN: &'static [&'static str] = &["username", "numbers", "short"];
     const FILTERS: &'static [Filter] = &[
         Filter::id("tenant", "tenant_id"),
         Filter::id("organization", "organization_id"),
@@ -182,6 +191,12 @@ impl Resource for Subscriber {
         Filter::number_in("number", "numbers"),
         Filter::number("short"),
         Filter::flag("enabled"),
+        Filter::since("made_since", "made_us")
+            .about("Only those that were made at this time or later."),
+        Filter::flag_when("registered", REGISTERED)
+            .about("Only those that are registered somewhere, or nowhere; some seconds late."),
+        Filter::since_when("called_since", CALLED_SINCE)
+            .about("Only those that made a call which ended at this time or later."),
     ];
 
     fn object() -> &'static Object<Self> {

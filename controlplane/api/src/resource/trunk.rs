@@ -551,6 +551,8 @@ fn check_auth(row: &Trunk) -> Result<(), Problem> {
 impl Resource for Trunk {
     type Row = Trunk;
     const PATH: &'static str = "trunks";
+    const OWN: &'static [&'static str] =
+        &["name", "ingress.sources", "ingress.hosts", "ingress.credentials", "ingress.users"];
     const FILTERS: &'static [Filter] = &[
         Filter::id("tenant", "tenant_id"),
         Filter::id("organization", "organization_id"),

@@ -42,6 +42,15 @@ impl Live for Mute {
         Box::pin(pending())
     }
 
+    fn forget_contacts(
+        &self,
+        _: strowger_routing::Holder,
+        _: Option<String>,
+        _: String,
+    ) -> Reply<'_, usize> {
+        Box::pin(pending())
+    }
+
     fn hosts(&self, _: TrunkId) -> Reply<'_, Vec<HostStanding>> {
         Box::pin(pending())
     }

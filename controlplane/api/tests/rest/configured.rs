@@ -2,6 +2,7 @@
 //! something, and a bad value names the field. What is tried stands in the OpenAPI document, so a
 //! new field is tried too.
 
+mod agree;
 mod unfit;
 
 use crate::client::{Response, send};
@@ -238,6 +239,7 @@ fn other(document: &Value, schema: &Value, name: &str, old: &Value) -> Value {
         "country_prefix" | "tech_prefix" | "test_prefix" => return json!("43"),
         "short" | "number" | "prefix" | "caller_number" => return json!("4988"),
         "algorithms" => return json!(["MD5"]),
+        "withheld" => return json!(["prices"]),
         "domains" => return json!(["sip.other.example"]),
         "numbers" => return json!(["4978", "4979"]),
         "network" | "address" | "attributes" => return other_place(name),

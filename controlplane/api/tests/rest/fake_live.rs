@@ -18,7 +18,7 @@ use strowger_model::{
     FalseAnswer, NumberListId, OrganizationId, Price, RateId, SubscriberId, TenantId, Transport,
     TrunkId, TrunkLoginId, worst_score,
 };
-use strowger_routing::{ReplayLine, Replayed, Sides, Way};
+use strowger_routing::{Holder, ReplayLine, Replayed, Sides, Way};
 use strowger_store::{MoneyRequest, NewAllowance, NewMoney, Owned, Scope};
 
 pub(crate) struct FakeLive {
@@ -29,6 +29,8 @@ pub(crate) struct FakeLive {
     pub(crate) is_dead: AtomicBool,
     /// Calls that were ended, and by whom.
     pub(crate) ended: Mutex<Vec<(CallId, String)>>,
+    /// Contacts that were forgotten: whose, which, by whom.
+    pub(crate) forgotten: Mutex<Vec<(Holder, Option<String>, String)>>,
     /// Money that moved.
     pub(crate) moved: Mutex<Vec<MoneyRequest>>,
     /// Free time that was given.
@@ -148,6 +150,7 @@ impl FakeLive {
             }),
             is_dead: AtomicBool::new(false),
             ended: Mutex::default(),
+            forgotten: Mutex::default(),
             moved: Mutex::default(),
             given: Mutex::default(),
         }
@@ -235,6 +238,16 @@ impl Live for FakeLive {
         let Registration { contact, .. } = registration(0, "sip:pbx@192.0.2.7");
         let lost = Contact { lost: true, ..contact };
         self.say(if trunk == TrunkId(1) { vec![lost] } else { Vec::new() })
+    }
+
+    fn forget_contacts(
+        &self,
+        who: Holder,
+        contact: Option<String>,
+        actor: String,
+    ) -> Reply<'_, usize> {
+        self.forgotten.lock().unwrap().push((who, contact, actor));
+        self.say(1)
     }
 
     fn hosts(&self, _: TrunkId) -> Reply<'_, Vec<HostStanding>> {

@@ -21,6 +21,7 @@ mod rows;
 mod sample;
 mod server;
 mod settings;
+mod standing;
 mod statistics;
 mod tariffs;
 mod trace;

@@ -355,6 +355,7 @@ pub(crate) async fn write(store: &Store) {
             parent: None,
             kind: OrganizationKind::Owner,
             name: format!("O{id}"),
+            withheld: Vec::new(),
         };
         w.insert_organization(&organization).await.unwrap();
         w.insert_account(&account(id, id)).await.unwrap();

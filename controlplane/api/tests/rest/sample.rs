@@ -82,6 +82,12 @@ fn configured(method: &str, path: &str, number: i64) -> String {
     };
     let body = match (method, path.trim_end_matches("/bulk")) {
         ("PATCH", _) | ("POST", "subscribers/{id}/credentials") => json!({}),
+        ("POST", "accounts/{id}/copies" | "trunks/{id}/copies") => {
+            json!({"name": "copies", "items": [{"name": format!("copy{n}")}]})
+        }
+        ("POST", "subscribers/{id}/copies") => {
+            json!({"name": "copies", "items": [{"username": format!("copy{n}")}]})
+        }
         ("POST", "tenants") => json!({"name": "N", "realm": "n.example", "currency": "EUR"}),
         ("POST", "organizations") => {
             json!({"tenant": own["tenant"], "parent": n, "kind": "company", "name": "N"})

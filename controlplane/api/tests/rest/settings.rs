@@ -130,6 +130,8 @@ const CASES: &[Case] = &[
     ("subscriber.password_chars_made", "40", made_password, "20", "40"),
     ("subscriber.username_chars_min", "5",
         |s| status_of_subscriber(s, json!({"username": "abc"})), "201", "422"),
+    ("subscriber.weak_passwords", "true",
+        |s| status_of_subscriber(s, json!({"password": "12345678"})), "422", "201"),
 ];
 
 #[test]

@@ -294,3 +294,41 @@ fn a_prefix_has_a_price_for_each_class_of_times() {
     assert_eq!(done.status, 200, "{done:?}");
     assert_eq!(prices("4420"), of_any[..2]);
 }
+
+#[test]
+fn a_draft_begins_like_another_list_times_a_factor() {
+    let server = Server::start();
+    let retail = published(&server);
+    let like = retail.trim_start_matches("tariffs/");
+    let made = |currency: &str| {
+        let body = json!({"tenant": "1", "name": "N", "currency": currency, "kind": "customer"});
+        let made = post(&server, "tariffs", &body).json();
+        format!("tariffs/{}", made["id"].as_str().unwrap())
+    };
+    let own = made("EUR");
+    let draft = post(&server, &format!("{own}/revisions"), &json!({"like": like, "factor": "1.1"}));
+    assert_eq!((draft.status, &draft.json()["state"]), (201, &json!("draft")), "{draft:?}");
+    let rows = told(&get(&server, &format!("{own}/revisions/1/rates")));
+    let price = |prefix: &str| rows.iter().find(|row| row.0 == prefix).unwrap().1.clone();
+    assert_eq!(rows.len(), 3);
+    assert_eq!((price("44"), price("447")), ("0.055000000".into(), "0.110000000".into()));
+    assert_eq!(priced(&server, &own, "44123", ""), None, "nothing counts yet");
+    assert_eq!(post(&server, &format!("{own}/revisions/1/publish"), &json!({})).status, 200);
+    assert_eq!(priced(&server, &own, "44123", "").as_deref(), Some("44 0.055000000"));
+    // A step of billing goes with its price.
+    let steps = get(&server, &format!("{own}/rates?number=44123"));
+    assert_eq!(steps["items"][0]["step_ms"], 60_000);
+    for (body, currency, status, field) in [
+        (json!({"like": "999"}), "EUR", 422, "like"),
+        (json!({"like": like}), "USD", 422, "like"),
+        (json!({"factor": "2"}), "EUR", 422, "factor"),
+        (json!({"like": like, "factor": "0"}), "EUR", 422, "factor"),
+        (json!({"like": like, "factor": "x"}), "EUR", 400, "factor"),
+        (json!({"like": 7}), "EUR", 400, "like"),
+    ] {
+        let own = made(currency);
+        let said = post(&server, &format!("{own}/revisions"), &body);
+        assert_eq!((said.status, said.field().as_str()), (status, field), "{body}: {said:?}");
+        assert!(get(&server, &format!("{own}/revisions"))["items"].as_array().unwrap().is_empty());
+    }
+}

@@ -152,6 +152,7 @@ async fn things(w: &mut Writer<'_>, number: i64, parent: Option<i64>) {
         parent: parent.map(OrganizationId),
         kind: OrganizationKind::Reseller,
         name: format!("O{number}"),
+        withheld: Vec::new(),
     };
     w.insert_organization(&row).await.unwrap();
     let account = Account { organization, ..rows::account(number, tenant.0) };

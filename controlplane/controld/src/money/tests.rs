@@ -41,8 +41,14 @@ async fn store(dir: &std::path::Path) -> Store {
         trunk_day_max: None,
     };
     let (id, kind) = (OrganizationId(1), OrganizationKind::Owner);
-    let organization =
-        Organization { id, tenant: TenantId(1), parent: None, kind, name: "o".into() };
+    let organization = Organization {
+        id,
+        tenant: TenantId(1),
+        parent: None,
+        kind,
+        name: "o".into(),
+        withheld: Vec::new(),
+    };
     let mut w = store.write().await.unwrap();
     w.insert_tenant(&tenant).await.unwrap();
     w.insert_organization(&organization).await.unwrap();
@@ -135,7 +141,8 @@ async fn books_and_till_move_together_and_once() {
 async fn early(store: &Store, has: i64) -> Orders {
     let kind = OrganizationKind::Reseller;
     let (id, tenant) = (OrganizationId(2), TenantId(1));
-    let above = Organization { id, tenant, parent: None, kind, name: "r".into() };
+    let above =
+        Organization { id, tenant, parent: None, kind, name: "r".into(), withheld: Vec::new() };
     let reseller = Account {
         id: RESELLER,
         organization: id,

@@ -297,6 +297,10 @@ settings! {
         day_talk_ms_max: u64 = 0, TALK, Account, Control, ["maxslperdayreached"];
         /// The same of one month; 0 is no limit.
         month_talk_ms_max: u64 = 0, TALK, Account, Control, [];
+        /// While an account's balance leaves calls less than this above its floor, in its currency,
+        /// it makes none that costs anything; `auto` is however little that is. Running calls go
+        /// on.
+        balance_min: Option<Sum> = None, Kind::Sum, Account, Routing, ["mincreditonroute"];
         /// Most calls from one address within a window, of accounts that this is set for; 0 is no
         /// limit. An address is one of IPv4 or a /64 of IPv6. It and the next two count calls from
         /// when they were set, and behind a restart all of the window.
@@ -595,6 +599,9 @@ settings! {
         password_chars_made: u32 = 20, Kind::Whole(16, 64), Tenant, Rest, [];
         /// Fewest characters of a user name.
         username_chars_min: u32 = 1, Kind::Whole(1, 32), Tenant, Rest, ["MINUSERNAMELEN"];
+        /// Passwords that are guessed first may be set, for devices that come with one: such as
+        /// are hardly more than the user name, runs, pieces that come again, and worn words.
+        weak_passwords: bool = false, Kind::Flag, Tenant, Rest, [];
     }
 
     /// Look-ups of host names.

@@ -44,6 +44,9 @@ pub struct AdmitPlan {
     pub limits: Vec<Limit>,
     /// Caps of the address that the caller calls from; `None` = none.
     pub address: Option<AddressCaps>,
+    /// Least that the first payer's balance must leave above its floor, for a call that costs
+    /// anything; `None` = however little.
+    pub money_min: Option<Amount>,
     /// Least talk time worth a call, milliseconds.
     pub ms_min: u64,
     /// Longest talk time, milliseconds.
@@ -264,11 +267,16 @@ impl<'a> Attempt<'a> {
             cps_max: sender.settings.limit.cps_max,
             warn: sender.settings.limit.calls_warn,
         };
+        // Who pays in the caller's place is held to what is set for himself, when he calls.
+        let pays = payers.first().is_some_and(|(account, _)| *account == sender.account.id);
+        let least = sender.settings.limit.balance_min.filter(|_| pays);
+        let money_min = least.map(|least| least.amount(sender.account.currency));
         let is_limited = |l: &Limit| l.calls_max > 0 || l.cps_max > 0 || l.warn > 0;
         Ok(Some(AdmitPlan {
             levels: payers.into_iter().map(|(account, bound)| Payer { account, bound }).collect(),
             limits: own.into_iter().chain(sent).chain([all, switch]).filter(is_limited).collect(),
             address: AddressCaps::of(sender.settings, sender.tenant, sender.account),
+            money_min,
             ms_min: sender.settings.call.talk_ms_min,
             ms_max: self.talk_ms_max(sender),
         }))

@@ -616,6 +616,7 @@ impl<'a> Attempt<'a> {
             levels: payers.into_iter().map(|(account, bound)| Payer { account, bound }).collect(),
             limits: Vec::new(),
             address: None,
+            money_min: None,
             ms_min: sender.settings.call.talk_ms_min,
             ms_max,
         };

@@ -17,6 +17,8 @@ pub trait ConfigRow: Sized + Send + Sync + 'static {
     const TABLE: &'static str;
     /// Columns; the first is `id`.
     const COLUMNS: &'static [&'static str];
+    /// Column that says when it was made, microseconds; empty where nobody asks.
+    const MADE: &'static str = "";
     /// A table of parts that belong to the row alone.
     const PARTS: Option<Parts> = None;
 
@@ -110,9 +112,14 @@ pub enum How {
     Begins,
     /// It is the value or more.
     Since,
+    /// What stands for the column is a condition with one place, a `?`, for the value.
+    Where,
+    /// It is no column: what runs now decides, not the database.
+    Live,
 }
 
-fn bind<'q>(query: AnyQuery<'q>, cell: Cell) -> AnyQuery<'q> {
+/// Binds one value.
+pub(crate) fn bind<'q>(query: AnyQuery<'q>, cell: Cell) -> AnyQuery<'q> {
     match cell {
         Cell::Int(value) => query.bind(value),
         Cell::Text(value) => query.bind(value),
@@ -133,6 +140,19 @@ impl Writer<'_> {
         self.insert_cells::<R>(R::COLUMNS, row.cells()).await?;
         self.write_parts(row).await?;
         self.use_id(R::TABLE, row.id()).await
+    }
+
+    /// Writes down when a new row was made, where its table says that.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn stamp<R: ConfigRow>(&mut self, id: i64, at_us: i64) -> Result<(), StoreError> {
+        if R::MADE.is_empty() {
+            return Ok(());
+        }
+        let sql = format!("UPDATE {} SET {} = $2 WHERE id = $1", R::TABLE, R::MADE);
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(id).bind(at_us);
+        query.execute(&mut *self.tx).await.tried("say when a row was made").map(|_| ())
     }
 
     pub(super) async fn insert_cells<R: ConfigRow>(
@@ -284,20 +304,25 @@ impl Reader {
     ) -> Result<Vec<R>, StoreError> {
         let (mut sql, ids) = limited::<R>(scope, "id > $1");
         let first = ids.len().saturating_add(2);
-        for (place, wanted) in (first..).zip(wanted) {
+        let stored = || wanted.iter().filter(|wanted| wanted.how != How::Live);
+        for (place, wanted) in (first..).zip(stored()) {
             let column = wanted.column;
             // Writing to a String cannot fail.
             let _ok = match wanted.how {
                 How::Equals => write!(sql, " AND {column} = ${place}"),
                 How::Lists | How::Begins => write!(sql, " AND {column} LIKE ${place}"),
                 How::Since => write!(sql, " AND {column} >= ${place}"),
+                How::Where => {
+                    write!(sql, " AND {}", column.replace('?', &format!("${place}")))
+                }
+                How::Live => Ok(()),
             };
         }
-        let last = first.saturating_add(wanted.len());
+        let last = first.saturating_add(stored().count());
         let _ok = write!(sql, " ORDER BY id LIMIT ${last}");
         let query = sqlx::query(AssertSqlSafe(sql)).bind(after.unwrap_or(i64::MIN));
         let query = ids.into_iter().fold(query, AnyQuery::bind);
-        let query = wanted.iter().fold(query, |query, wanted| bind(query, compared(wanted)));
+        let query = stored().fold(query, |query, wanted| bind(query, compared(wanted)));
         let query = query.bind(i64::from(limit.min(LIST_MAX)));
         let rows = query.fetch_all(&self.pool).await.tried("list configuration rows")?;
         let mut rows = read_all::<R>(&rows)?;
@@ -318,7 +343,9 @@ fn compared(wanted: &Wanted) -> Cell {
     match (wanted.how, &wanted.value) {
         (How::Lists, Cell::Text(Some(text))) => Cell::Text(Some(format!("%\"{text}\"%"))),
         (How::Begins, Cell::Text(Some(text))) => Cell::Text(Some(format!("{text}%"))),
-        (How::Lists | How::Begins | How::Equals | How::Since, value) => value.clone(),
+        (How::Lists | How::Begins | How::Equals | How::Since | How::Where | How::Live, value) => {
+            value.clone()
+        }
     }
 }
 

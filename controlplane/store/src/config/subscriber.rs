@@ -25,6 +25,7 @@ fn ha1<const N: usize>(
 
 impl ConfigRow for Subscriber {
     const TABLE: &'static str = "subscribers";
+    const MADE: &'static str = "made_us";
     const COLUMNS: &'static [&'static str] = &[
         "id",
         "tenant_id",

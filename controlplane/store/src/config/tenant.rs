@@ -3,9 +3,9 @@
 use super::json_text;
 use crate::column::{Columns, word_of};
 use crate::json::NormalisationJson;
-use crate::{Cell, ConfigRow, StoreError};
+use crate::{Cell, ConfigRow, Reader, StoreError, Tried};
 use strowger_model::{
-    Amount, DigestAlgorithm, Organization, OrganizationId, OrganizationKind, Price, Tenant,
+    Amount, DigestAlgorithm, Organization, OrganizationId, OrganizationKind, Price, Right, Tenant,
     TenantId,
 };
 
@@ -18,6 +18,48 @@ const KINDS: [(&str, OrganizationKind); 5] = [
 ];
 const ALGORITHMS: [(&str, DigestAlgorithm); 2] =
     [("SHA-256", DigestAlgorithm::Sha256), ("MD5", DigestAlgorithm::Md5)];
+
+const RIGHTS: [(&str, Right); 11] = [
+    ("resellers", Right::Resellers),
+    ("organizations", Right::Organizations),
+    ("accounts", Right::Accounts),
+    ("prices", Right::Prices),
+    ("subscribers", Right::Subscribers),
+    ("trunks", Right::Trunks),
+    ("numbers", Right::Numbers),
+    ("payments", Right::Payments),
+    ("logins", Right::Logins),
+    ("calls", Right::Calls),
+    ("statistics", Right::Statistics),
+];
+
+/// The rights that a row withholds.
+fn rights_of(c: &Columns<'_>) -> Result<Vec<Right>, StoreError> {
+    let words = c.json::<Vec<String>>("withheld")?;
+    let right = |word: &String| RIGHTS.iter().find(|(known, _)| known == word).map(|(_, r)| *r);
+    let all = words.iter().map(right).collect::<Option<Vec<_>>>();
+    all.ok_or_else(|| c.unfit("withheld", "known words"))
+}
+
+impl Reader {
+    /// What is withheld from an organization, by its own row or by one above it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn withheld(&self, id: OrganizationId) -> Result<Vec<Right>, StoreError> {
+        let sql = "SELECT o.withheld FROM organizations o JOIN organization_tree t \
+            ON t.above_id = o.id WHERE t.below_id = $1 AND o.withheld <> '[]'";
+        let rows = sqlx::query(sql).bind(id.0).fetch_all(&self.pool).await;
+        let rows = rows.tried("read what is withheld")?;
+        let mut all = Vec::new();
+        for row in &rows {
+            all.extend(rights_of(&Columns::new(Organization::TABLE, row))?);
+        }
+        all.sort_unstable();
+        all.dedup();
+        Ok(all)
+    }
+}
 
 impl ConfigRow for Tenant {
     const TABLE: &'static str = "tenants";
@@ -95,19 +137,22 @@ impl ConfigRow for Tenant {
 
 impl ConfigRow for Organization {
     const TABLE: &'static str = "organizations";
-    const COLUMNS: &'static [&'static str] = &["id", "tenant_id", "parent_id", "kind", "name"];
+    const COLUMNS: &'static [&'static str] =
+        &["id", "tenant_id", "parent_id", "kind", "name", "withheld"];
 
     fn id(&self) -> i64 {
         self.id.0
     }
 
     fn cells(&self) -> Vec<Cell> {
+        let withheld: Vec<_> = self.withheld.iter().map(|right| word_of(&RIGHTS, *right)).collect();
         vec![
             self.id.0.into(),
             self.tenant.0.into(),
             self.parent.map(|p| p.0).into(),
             word_of(&KINDS, self.kind).into(),
             self.name.as_str().into(),
+            json_text(&withheld).into(),
         ]
     }
 
@@ -118,6 +163,7 @@ impl ConfigRow for Organization {
             parent: c.int_or_null("parent_id")?.map(OrganizationId),
             kind: c.word("kind", &KINDS)?,
             name: c.text("name")?,
+            withheld: rights_of(c)?,
         })
     }
 }

@@ -28,6 +28,7 @@ fn organization(id: i64, parent: Option<i64>) -> Organization {
         parent: parent.map(OrganizationId),
         kind: OrganizationKind::Reseller,
         name: format!("O{id}"),
+        withheld: Vec::new(),
     }
 }
 

@@ -3,7 +3,9 @@
 use crate::engine::{Db, on_both};
 use crate::sample::{record, sample, write_all};
 use strowger_model::*;
-use strowger_store::{CdrFilter, CdrKey, ConfigRows, Position, Scope, Store};
+use strowger_store::{
+    CdrFilter, CdrKey, CdrOnly, Cell, ConfigRows, How, Position, Scope, Store, Wanted,
+};
 
 on_both! {
     rows_come_back_as_written
@@ -13,6 +15,9 @@ on_both! {
     bindings_are_refreshed_and_end
     lists_go_on_behind_a_key_and_stay_in_their_scope
     records_are_listed_newest_first_without_a_gap
+    records_are_picked_by_what_is_true_of_them
+    subscribers_are_picked_by_what_they_did
+    what_is_withheld_is_so_below_too
 }
 
 async fn rows_come_back_as_written(db: &Db) {
@@ -246,4 +251,123 @@ async fn records_are_listed_newest_first_without_a_gap(db: &Db) {
     assert_eq!(reader.cdr(Scope::All, CdrId(4)).await.unwrap().as_ref(), written.last());
     assert!(reader.cdr(Scope::Tenant(TenantId(1)), CdrId(4)).await.unwrap().is_none());
     assert!(reader.cdr(Scope::All, CdrId(9)).await.unwrap().is_none());
+}
+
+/// Five records, each of which is alone in something.
+fn picked() -> [Cdr; 5] {
+    let mut all = [1, 2, 3, 4, 5].map(|id| {
+        let mut cdr = record(id, 0, id * 100, Some(1), 1);
+        cdr.caller.subscriber = Some(SubscriberId(1));
+        (cdr.caller.trunk, cdr.called.trunk, cdr.called.subscriber) = (None, None, None);
+        cdr.caller.number = "491".into();
+        cdr.called.normalised = Digits::parse("4420").ok();
+        cdr.times.answered_us = Some(id * 100 - 50);
+        cdr.times.talk_ms = TALK_MS_MIN;
+        cdr.outcome.reason = 0;
+        cdr.unpriced = false;
+        for media in [&mut cdr.caller_media, &mut cdr.called_media].into_iter().flatten() {
+            media.received = 500;
+        }
+        let owed = cdr.customer.map(|charge| Charge { kind: ChargeKind::Supplier, ..charge });
+        cdr.supplier = owed;
+        cdr
+    });
+    all[0].caller.subscriber = Some(SubscriberId(7));
+    all[0].called.subscriber = Some(SubscriberId(8));
+    all[1].called.trunk = Some(TrunkId(9));
+    all[1].caller.number = "331".into();
+    all[2].called.normalised = Digits::parse("3320").ok();
+    all[2].times.answered_us = None;
+    all[3].outcome.reason = 2;
+    all[3].unpriced = true;
+    if let Some(media) = &mut all[3].called_media {
+        media.received = 0;
+    }
+    if let Some(owed) = &mut all[4].supplier {
+        owed.net = Amount(owed.net.0 + 1);
+    }
+    all
+}
+
+async fn records_are_picked_by_what_is_true_of_them(db: &Db) {
+    let store = db.store.clone();
+    write_all(&store, &sample()).await;
+    let written = picked();
+    assert!(written[3].called_media.is_some() && written[4].supplier.is_some());
+    let to = Position { seq: 5, ..Position::default() };
+    store.ingest(0, Position::default(), to, &written, 1).await.unwrap();
+    let number = |text: &str| Digits::parse(text).unwrap();
+    for (only, expect) in [
+        (CdrOnly::CallerIs(SubscriberId(7)), &[1][..]),
+        (CdrOnly::Subscriber(SubscriberId(8)), &[1]),
+        (CdrOnly::Trunk(TrunkId(9)), &[2]),
+        (CdrOnly::Caller(number("33")), &[2]),
+        (CdrOnly::Called(number("33")), &[3]),
+        (CdrOnly::Called(number("*")), &[]),
+        (CdrOnly::Answered(false), &[3]),
+        (CdrOnly::Answered(true), &[5, 4, 2, 1]),
+        (CdrOnly::Reason(2), &[4]),
+        (CdrOnly::OneSided(true), &[4]),
+        (CdrOnly::OneSided(false), &[5, 3, 2, 1]),
+        (CdrOnly::Unprofitable(true), &[5]),
+        (CdrOnly::Unprofitable(false), &[4, 3, 2, 1]),
+        (CdrOnly::Unpriced(true), &[4]),
+        (CdrOnly::Unpriced(false), &[5, 3, 2, 1]),
+    ] {
+        let filter = CdrFilter { only: vec![only], ..CdrFilter::default() };
+        let expect: Vec<(i64, u8)> = expect.iter().map(|id| (*id, 0)).collect();
+        check_cdrs(&store, Scope::All, filter, &expect).await;
+    }
+    // All of it, beside the rest of the filter and the scope.
+    let only = vec![CdrOnly::Answered(true), CdrOnly::Caller(number("491"))];
+    let account = Some(AccountId(1));
+    let filter = CdrFilter { only, account, until_us: Some(450), ..CdrFilter::default() };
+    check_cdrs(&store, Scope::Tenant(TenantId(1)), filter, &[(4, 0), (1, 0)]).await;
+}
+
+async fn subscribers_are_picked_by_what_they_did(db: &Db) {
+    let store = db.store.clone();
+    write_all(&store, &sample()).await;
+    let one = sample().subscribers[0].id;
+    let mut w = store.write().await.unwrap();
+    w.stamp::<Subscriber>(one.0, 1_000).await.unwrap();
+    w.commit().await.unwrap();
+    let count = async |column: &'static str, how: How, value: i64| {
+        let wanted = [Wanted { column, how, value: Cell::from(value) }];
+        let rows = store.reader().rows::<Subscriber>(Scope::All, &wanted, None, 9).await;
+        rows.unwrap().len()
+    };
+    assert_eq!(count("made_us", How::Since, 1_000).await, 1);
+    assert_eq!(count("made_us", How::Since, 1_001).await, 0);
+    let called = "EXISTS (SELECT 1 FROM cdrs c WHERE c.caller_account_id = subscribers.account_id \
+        AND c.caller_subscriber_id = subscribers.id AND c.ended_us >= ?)";
+    assert_eq!(count(called, How::Where, 0).await, 0);
+    let mut cdr = record(1, 0, 500, Some(1), sample().subscribers[0].account.0);
+    cdr.caller.subscriber = Some(one);
+    let to = Position { seq: 1, ..Position::default() };
+    store.ingest(0, Position::default(), to, &[cdr], 1).await.unwrap();
+    assert_eq!(count(called, How::Where, 500).await, 1);
+    assert_eq!(count(called, How::Where, 501).await, 0);
+    let flag = "EXISTS (SELECT 1 FROM bindings b WHERE b.subscriber_id = subscribers.id) = (? = 1)";
+    let all = count(flag, How::Where, 1).await + count(flag, How::Where, 0).await;
+    assert_eq!(all, 1, "registered or not");
+    // What runs now is not asked of the database.
+    assert_eq!(count("balance_below", How::Live, 0).await, 1);
+}
+
+async fn what_is_withheld_is_so_below_too(db: &Db) {
+    let store = db.store.clone();
+    let rows = sample();
+    write_all(&store, &rows).await;
+    let below = rows.organizations.iter().find(|row| row.parent.is_some()).unwrap();
+    let own = vec![Right::Resellers, Right::Payments];
+    assert_eq!(store.reader().withheld(below.id).await.unwrap(), own);
+    let above = rows.organizations.iter().find(|row| row.parent.is_none()).unwrap();
+    assert_eq!(store.reader().withheld(above.id).await.unwrap(), []);
+    let mut w = store.write().await.unwrap();
+    let withheld = vec![Right::Calls, Right::Payments];
+    assert!(w.update(&Organization { withheld, ..above.clone() }).await.unwrap());
+    w.commit().await.unwrap();
+    let both = vec![Right::Resellers, Right::Payments, Right::Calls];
+    assert_eq!(store.reader().withheld(below.id).await.unwrap(), both);
 }

@@ -67,6 +67,7 @@ fn organizations(tenant: TenantId, owner: OrganizationId) -> Vec<Organization> {
             parent: None,
             kind: OrganizationKind::Owner,
             name: "Own".into(),
+            withheld: Vec::new(),
         },
         Organization {
             id: OrganizationId(2),
@@ -74,6 +75,7 @@ fn organizations(tenant: TenantId, owner: OrganizationId) -> Vec<Organization> {
             parent: Some(owner),
             kind: OrganizationKind::Supplier,
             name: "O'Carrier; DROP TABLE rates".into(),
+            withheld: vec![Right::Resellers, Right::Payments],
         },
     ]
 }

@@ -117,6 +117,7 @@ fn ask(hold: u64, accounts: &[i64]) -> Admit {
         packet: None,
         limits: Vec::new(),
         window: None,
+        money_min: None,
         ms_min: 10_000,
         ms_max: 0,
         at_us: 0,
@@ -319,6 +320,19 @@ fn free_calls_need_no_money_and_no_lease() {
     let levels = vec![Payer { key: key(4), ..admit.levels[0] }];
     assert_eq!(desk.tell(Event::Admit(Admit { levels, ..admit })), "admitted 2 all");
     assert_eq!(desk.purse(4), (EURO, 0, EURO));
+}
+
+#[test]
+fn who_has_less_than_is_asked_begins_no_call_that_costs() {
+    let mut desk = Desk::open(100);
+    desk.load(3, EURO / 20, Some(0));
+    let least = |hold, money_min| Event::Admit(Admit { money_min, ..ask(hold, &[3]) });
+    assert_eq!(desk.tell(least(1, Some(Amount(EURO / 20 + 1)))), "refused 1: no credit of 3");
+    let free = vec![Payer { key: key(3), bound: priced(0, 1_000, 0) }];
+    let free = Admit { levels: free, money_min: Some(Amount(EURO)), ..ask(2, &[]) };
+    assert_eq!(desk.tell(Event::Admit(free)), "admitted 2 all");
+    assert_eq!(desk.tell(least(3, Some(Amount(EURO / 20)))), "admitted 3 30000 ms last");
+    assert_eq!(desk.tell(least(4, Some(Amount(1)))), "refused 4: no credit of 3", "all is held");
 }
 
 #[test]

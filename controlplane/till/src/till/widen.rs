@@ -98,6 +98,7 @@ impl Till {
             packet: None,
             limits: Vec::new(),
             window: None,
+            money_min: None,
             ms_min,
             ms_max: hold.ms_max,
             at_us,

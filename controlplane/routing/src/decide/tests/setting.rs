@@ -112,6 +112,8 @@ const CASES: &[Case] = &[
     ("limit.cps_max", "6", 1, limits, "", "Switch 0 6"),
     ("limit.calls_warn", "5", 1, limits, "", "Switch 0 0 warn 5"),
     ("limit.tenant_calls_warn", "4", 1, limits, "", "Tenant(TenantId(1)) 0 0 warn 4"),
+    ("limit.balance_min", "0.01", 1, |r| format!("{:?}", admit(r).money_min), "None",
+        "Some(Amount(1000000))"),
     ("limit.address_calls_max", "3", 1, caps, "None", "3 0 None 86400000"),
     ("limit.address_talk_ms_max", "120000", 1, caps, "None", "0 120000 None 86400000"),
     ("limit.address_spend_max", "0.01", 1, caps, "None", "0 0 Some(1000000) 86400000"),
