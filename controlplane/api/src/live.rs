@@ -389,6 +389,8 @@ pub enum LoginPhase {
     Refused,
     /// Unregistered.
     Left,
+    /// It stands for a subscriber who is not registered here, so it is not either.
+    Away,
 }
 
 /// What went wrong with a registration.

@@ -219,6 +219,7 @@ words! {
         Failed => "failed",
         Refused => "refused",
         Left => "left",
+        Away => "away",
     }
     LoginCause {
         Status => "status",

@@ -37,7 +37,7 @@ pub fn denied(world: &World, now_us: i64) -> Vec<EdgeSource> {
         .map(|ban| EdgeSource {
             network: ban.network.to_canonical(),
             prefix_len: ban.prefix_len,
-            port: 0,
+            port: ban.port,
             action: if ban.allow { SourceAction::Challenge } else { SourceAction::Deny },
         })
         .filter(|ban| !trusted.holds(ban))
@@ -52,7 +52,7 @@ pub fn denied(world: &World, now_us: i64) -> Vec<EdgeSource> {
         bans.push(all(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
         bans.push(all(IpAddr::V6(Ipv6Addr::UNSPECIFIED)));
     }
-    bans.sort_by_key(|ban| Reverse(ban.prefix_len));
+    bans.sort_by_key(|ban| Reverse((ban.prefix_len, ban.port != 0)));
     bans
 }
 
@@ -98,8 +98,9 @@ pub fn edge(world: &World, settings: &EdgeSettings) -> Option<(Edge, usize)> {
     let tenant = world.tenant(settings.tenant)?;
     let mut trusted = sources_of(world, |ingress| ingress.trusted);
     let mut others = sources_of(world, |ingress| !ingress.trusted);
-    // Everybody is no ban of anybody: with it, trunks are let through.
-    let is_ban = |s: &&EdgeSource| s.action == SourceAction::Deny && s.prefix_len > 0;
+    // Everybody is no ban of anybody: with it, trunks are let through. One port is not the host.
+    let is_ban =
+        |s: &&EdgeSource| s.action == SourceAction::Deny && s.prefix_len > 0 && s.port == 0;
     let bans: Cover = settings.denied.iter().filter(is_ban).collect();
     others.retain(|source| !bans.holds(source));
     trusted.truncate(SOURCES_MAX);
@@ -325,6 +326,7 @@ mod tests {
             id,
             network,
             prefix_len,
+            port: 0,
             reason,
             from_us: 5,
             until_us: Some(9),
@@ -421,6 +423,7 @@ mod tests {
                 id,
                 network,
                 prefix_len,
+                port: 0,
                 reason,
                 from_us: 0,
                 until_us: None,
