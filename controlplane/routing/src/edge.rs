@@ -367,6 +367,43 @@ mod tests {
         check_ban("198.51.100.8/32", trusted, other, "198.51.100.9", &SourceAction::Trunk(11));
     }
 
+    /// One phone behind a NAT is not its neighbours, nor a trunk at the same address.
+    #[test]
+    fn a_ban_of_a_port_is_one_of_that_port() {
+        let network = "198.51.100.7".parse().unwrap();
+        let host = SourceMatch { network, prefix_len: 32, port: 0 };
+        let mut trunk = testing::ingress_trunk(10, "10.0.0.0:0", None);
+        let ingress = trunk.ingress.as_mut().unwrap();
+        (ingress.sources, ingress.trusted) = (vec![host], false);
+        let row = |port| Ban {
+            id: BanId(1),
+            network,
+            prefix_len: 32,
+            port,
+            reason: String::new(),
+            from_us: 0,
+            until_us: None,
+            automatic: false,
+            allow: false,
+        };
+        let open = world(&[]).changed(Change::Trunk(Box::new(trunk))).unwrap();
+        let first = |ban_port, from: &str| {
+            let world = open.changed(Change::Bans(vec![row(ban_port)])).unwrap();
+            let (edge, _) = edge(&world, &settings(denied(&world, 1))).unwrap();
+            let at = from.parse().unwrap();
+            let fits = |s: &&EdgeSource| {
+                let (network, prefix_len) = (s.network, s.prefix_len);
+                SourceMatch { network, prefix_len, port: s.port }.matches(at)
+            };
+            edge.sources.iter().find(fits).map(|source| source.action.clone())
+        };
+        assert_eq!(first(4_001, "198.51.100.7:4001"), Some(SourceAction::Deny));
+        assert_eq!(first(4_001, "198.51.100.7:4002"), Some(SourceAction::Trunk(10)));
+        assert_eq!(first(0, "198.51.100.7:4002"), Some(SourceAction::Deny));
+        let wide = Ban { prefix_len: 24, ..row(4_001) };
+        assert!(open.changed(Change::Bans(vec![wide])).is_err(), "a port of a network");
+    }
+
     fn source(ip: IpAddr, prefix_len: u8) -> EdgeSource {
         EdgeSource { network: ip, prefix_len, port: 0, action: SourceAction::Deny }
     }
