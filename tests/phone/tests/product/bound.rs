@@ -248,26 +248,21 @@ fn tech_prefixes_tell_customers_of_one_address_apart_and_are_put_in_front_for_ca
     demo.stop();
 }
 
-/// However long a call may ring and talk, it ends when the configuration file says.
+/// However long a call may talk, it ends when the configuration file says.
 #[test]
 fn the_longest_call_is_that_of_the_configuration_file() {
     let home = Home::new();
-    let demo = Demo::start_with(&home, "sip.call_s_max = 3\n");
+    // The shortest that may be set.
+    let demo = Demo::start_with(&home, "sip.call_s_max = 60\n");
     let (ada, bob) = (desk(&demo, ALICE), desk(&demo, BOB));
     let began = Instant::now();
     let talk = Talk::new(&ada, "1002", &bob);
-    assert_eq!(talk.out.wait_end(2 * SOON).unwrap(), EndedBy::RemoteBye);
+    assert_eq!(talk.out.wait_end(Duration::from_secs(70)).unwrap(), EndedBy::RemoteBye);
     let took = began.elapsed();
     assert_eq!(talk.inc.wait_end(SOON).unwrap(), EndedBy::RemoteBye);
-    assert!((2_500..6_000).contains(&took.as_millis()), "{took:?}");
+    assert!((59..64).contains(&took.as_secs()), "{took:?}");
     let cdr = demo.rest.cdrs(1).remove(0);
     assert_eq!(text(&cdr, "outcome.reason"), "max-duration", "{cdr:#}");
-    // One that rings is no exception.
-    let out = ada.invite("1002").unwrap();
-    let rings = bob.wait_call(SOON).unwrap();
-    rings.ring().unwrap();
-    assert!(out.wait_answer(2 * SOON).is_err());
-    assert_eq!(rings.wait_end(SOON).unwrap(), EndedBy::RemoteCancel);
     demo.stop();
 }
 

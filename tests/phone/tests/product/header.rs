@@ -302,3 +302,20 @@ fn header_fields_that_are_named_are_kept_beside_the_record() {
     assert_eq!(kept(2), json!([{"name": "X-Customer", "value": "4711"}]));
     demo.stop();
 }
+
+/// Where Call-IDs are related, one search finds both sides of a call, and no address of the caller.
+#[test]
+fn call_ids_are_related_where_that_is_set() {
+    let home = Home::new();
+    let demo = Demo::start_with(&home, "sip.related_call_ids = true\n");
+    let carrier = new_carrier(&demo);
+    lead_to(&demo, carrier.addr());
+    let ada = desk(&demo, ALICE);
+    let call = ada.invite("44700").unwrap();
+    answered(&call);
+    let own = call.sip_call_id().split('@').next().unwrap().to_owned();
+    let seen = carrier.wait_ended(1, SOON).unwrap();
+    let there = seen[0].invite.header("Call-ID").unwrap();
+    assert!(there.starts_with(&format!("{own}-")) && !there.contains('@'), "{own} {there}");
+    demo.stop();
+}
