@@ -3,7 +3,7 @@
 use crate::codec::ID;
 use crate::rerate::RerateMode;
 use crate::shape::{Components, Shape, view};
-use crate::{CallId, CallState, LoginCause, LoginPhase, RouteVerdict};
+use crate::{CallId, CallState, LogLevel, LoginCause, LoginPhase, RouteVerdict};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
@@ -211,6 +211,13 @@ words! {
         Speaking => "speaking",
         Held => "held",
         Ended => "ended",
+    }
+    LogLevel {
+        Error => "error",
+        Warn => "warn",
+        Info => "info",
+        Debug => "debug",
+        Trace => "trace",
     }
     LoginPhase {
         Unknown => "unknown",
