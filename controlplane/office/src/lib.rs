@@ -412,8 +412,8 @@ impl Office {
                 self.drain_locations(now);
             }
             Up::Probed(probed) => self.probed(probed),
-            Up::FlowEpoch(now) => {
-                self.counts.flows_lost += self.locations.lose_flows(now);
+            Up::FlowEpoch(epoch) => {
+                self.counts.flows_lost += self.locations.lose_flows(epoch);
                 self.drain_locations(now);
             }
             Up::Counters(counters) => self.out.push_back(Output::Counters(counters)),
