@@ -1005,7 +1005,7 @@ fn a_subscribers_login_comes_and_goes_with_him() {
     let logins = strowger_routing::Logins::build(vec![row], |_| Some("pw".into()));
     let world = Arc::new(office.world().with_logins(logins));
     office.set_world(world, NOW);
-    let mut orders = |office: &mut Office| -> Vec<String> {
+    let orders = |office: &mut Office| -> Vec<String> {
         let order = |order| match order {
             UpstreamOrder::Put(upstream) => format!("put {}", upstream.aor),
             UpstreamOrder::Remove(id) => format!("remove {id}"),
