@@ -4,7 +4,8 @@
 #   tests/sipp/run.sh SERVER_IP:PORT [NAME...]
 #
 # Names: register register_wrong call busy cancel noanswer wrong_number hold early forks update late
-# words message options loop glare carrier redirect refer_blind refer_attended (all without).
+# words message options loop glare carrier redirect refer_blind refer_attended replaces (all
+# without).
 # One line for each scenario on standard output; exit code 0 when all passed, 1 when one failed, 2
 # for wrong usage, 0 with a loud line when there is no sipp. The demo has the subscribers 1001 and
 # 1002 and expects its carrier at 127.0.0.1:5090.
@@ -17,7 +18,7 @@ set -u
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 all="register register_wrong call busy cancel noanswer wrong_number hold early forks update late"
-all="$all words message options loop glare carrier redirect refer_blind refer_attended"
+all="$all words message options loop glare carrier redirect refer_blind refer_attended replaces"
 ring_timeout_s=${RING_TIMEOUT_S:-30}
 local_ip=${LOCAL_IP:-127.0.0.1}
 transport=${TRANSPORT:-u1}
@@ -218,6 +219,7 @@ refer_to() {
 }
 run_refer_blind() { refer_to carrier_uas refer_blind; }
 run_refer_attended() { refer_to uas_kept refer_attended; }
+run_replaces() { pair uas_kept replaces; }
 
 for name in $names; do
     begun=$SECONDS

@@ -140,6 +140,9 @@ pub struct Sip {
     /// Longest call from its first INVITE to its end, talking or not, seconds (source
     /// `ABSOLUTETIMEOUT`); 0 = no limit but those of ringing and talking.
     pub call_s_max: u32,
+    /// The Call-ID of each branch begins as that of its caller, without what stands behind its `@`:
+    /// one search finds both in a trace of somebody else. Off, a Call-ID says nothing of another.
+    pub related_call_ids: bool,
     /// How long an ask may wait for the control plane, milliseconds.
     pub ask_timeout_ms: u32,
 }
@@ -280,6 +283,7 @@ impl Default for Sip {
             t2_ms: 4_000,
             give_up_ms: 0,
             call_s_max: 0,
+            related_call_ids: false,
             ask_timeout_ms: 3000,
         }
     }

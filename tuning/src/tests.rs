@@ -51,6 +51,7 @@ const KEYS: &[&str] = &[
     "sip.t2_ms = 2000",
     "sip.give_up_ms = 8000",
     "sip.call_s_max = 7200",
+    "sip.related_call_ids = true",
     "sip.ask_timeout_ms = 1000",
     "media.addresses = [\"10.0.0.1\"]",
     "media.advertise = [\"192.0.2.1\"]",

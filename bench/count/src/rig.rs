@@ -258,6 +258,7 @@ fn setup(place: Place) -> Option<Setup> {
             first_gen: 1,
             ask_timeout_ms: 3_000,
             call_ms_max: 0,
+            related_call_ids: false,
         },
         media: MediaConfig {
             addresses: vec![MediaAddress { local: at.ip(), advertised: at.ip() }],

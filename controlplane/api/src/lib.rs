@@ -71,6 +71,7 @@ mod import;
 mod limiter;
 mod limits;
 mod live;
+mod log_line;
 mod me;
 mod message;
 mod metrics;
@@ -115,9 +116,9 @@ pub use limits::{
 pub use live::{
     AccountBalance, AccountHold, AllowancePool, Behind, CallId, CallMessages, CallSound, CallState,
     CertificateStanding, Contact, HostStanding, ListDeed, ListOrder, ListSeen, Live, LiveCall,
-    LoginCause, LoginPhase, LoginStanding, MessagesOrder, MoneyOrder, MoneyRefusal, PortedOrder,
-    PortedSeen, Readiness, Registration, RegistrationKey, ReplayOrder, ReplayRefusal,
-    ReplayStanding, ReplayState, Reply, Unavailable,
+    LogLevel, LogLine, LogOrder, LoginCause, LoginPhase, LoginStanding, MessagesOrder, MoneyOrder,
+    MoneyRefusal, PortedOrder, PortedSeen, Readiness, Registration, RegistrationKey, ReplayOrder,
+    ReplayRefusal, ReplayStanding, ReplayState, Reply, Unavailable,
 };
 pub use live::{
     RouteBranch, RoutePayer, RouteRefusal, RouteSender, RouteTarget, RouteTest, RouteTested,

@@ -207,6 +207,9 @@ pub trait Live: Send + Sync + 'static {
     /// Attempts of unknown senders, newest minute first, at most `limit`.
     fn strangers(&self, limit: usize) -> Reply<'_, Vec<Stranger>>;
 
+    /// Lines of the log, the newest first.
+    fn log_lines(&self, order: LogOrder) -> Reply<'_, Vec<LogLine>>;
+
     /// The certificates of listeners.
     fn certificates(&self) -> Reply<'_, Vec<CertificateStanding>>;
 
@@ -398,6 +401,8 @@ pub enum LoginPhase {
     Refused,
     /// Unregistered.
     Left,
+    /// It stands for a subscriber who is not registered here, so it is not either.
+    Away,
 }
 
 /// What went wrong with a registration.
@@ -859,4 +864,45 @@ pub struct Stranger {
     pub challenged: u64,
     /// How often it was turned away.
     pub refused: u64,
+}
+
+/// How grave a line of the log is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LogLevel {
+    /// A person must act.
+    Error,
+    /// A peer misbehaves.
+    Warn,
+    /// Life cycle.
+    Info,
+    /// For who looks for a bug.
+    Debug,
+    /// All of it.
+    Trace,
+}
+
+/// A line of the log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LogLine {
+    /// When, microseconds since 1970 UTC.
+    pub at_us: i64,
+    /// How grave.
+    pub level: LogLevel,
+    /// Part of the program.
+    pub area: String,
+    /// What it says.
+    pub text: String,
+}
+
+/// Which lines of the log are wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LogOrder {
+    /// From when on.
+    pub from_us: Option<i64>,
+    /// Before when.
+    pub until_us: Option<i64>,
+    /// Only these.
+    pub level: Option<LogLevel>,
+    /// Most of them.
+    pub limit: usize,
 }

@@ -22,9 +22,9 @@ use crate::resource::{
 };
 use crate::shape::Components;
 use crate::{
-    allowance, api_token, call, cdr, certificate, change, comparison, health, import, me, message,
-    money, number_list, ported, registration, replay, rerate, role, route_test, session, setting,
-    statistic, status, stranger, tariff, trace, upstream, user,
+    allowance, api_token, call, cdr, certificate, change, comparison, health, import, log_line, me,
+    message, money, number_list, ported, registration, replay, rerate, role, route_test, session,
+    setting, statistic, status, stranger, tariff, trace, upstream, user,
 };
 use axum::http::Method;
 use serde_json::Value;
@@ -498,6 +498,9 @@ static TABLE: &[Endpoint] = endpoints! {
     Token("statistics:read", Host) Get "/api/v1/statistics/strangers" [Limit]
         stranger::list -> Json<Page<stranger::StrangerView>>,
         "Attempts of unknown senders in the last hour, by minute and source.";
+    Token("metrics:read", Host) Get "/api/v1/log-lines" [From, Until, Only(&log_line::LEVEL), Limit]
+        log_line::list -> Json<Page<log_line::LogLineView>>,
+        "The newest lines of the control plane's log, the newest first.";
     Token("metrics:read", Host) Get "/api/v1/certificates" [Limit]
         certificate::list -> Json<Page<certificate::CertificateView>>,
         "Certificates that listeners show, until when they are valid, and what is wrong with them.";

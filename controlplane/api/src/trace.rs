@@ -29,6 +29,19 @@ view! {
         decision: Vec<TraceStepView>,
         /// What the switch did with it, by the record.
         afterwards: Vec<TraceStepView>,
+        /// Header fields of the INVITE that the setting `call.headers_kept` names, in their order;
+        /// for the operator alone.
+        headers: Vec<KeptHeaderView>,
+    }
+}
+
+view! {
+    /// A header field that was kept.
+    KeptHeaderView {
+        /// Name.
+        name: String,
+        /// Value; what is no text of it is replaced.
+        value: String,
     }
 }
 
@@ -99,6 +112,13 @@ async fn told(
     trace: Option<&CallTrace>,
     order: TraceOrder,
 ) -> Result<Json<TraceView>, Problem> {
+    let may_see = order.eyes == TraceEyes::Operator;
+    let kept = trace.filter(|_| may_see).map(|trace| trace.headers.as_slice()).unwrap_or_default();
+    let header = |(name, value): &(String, String)| KeptHeaderView {
+        name: name.clone(),
+        value: value.clone(),
+    };
+    let headers = kept.iter().map(header).collect();
     let words = cx.api.live.explain(order).await?;
     Ok(Json(TraceView {
         call: call.into(),
@@ -107,5 +127,6 @@ async fn told(
         snapshot: trace.map(|trace| trace.snapshot.into()),
         decision: words.decision.into_iter().map(TraceStepView::of).collect(),
         afterwards: words.afterwards.into_iter().map(TraceStepView::of).collect(),
+        headers,
     }))
 }

@@ -15,7 +15,8 @@ view! {
         login: Id,
         /// User part of the address of record.
         username: String,
-        /// How it stands; `unknown` while the dataplane is away or has not said.
+        /// How it stands; `unknown` while the dataplane is away or has not said, `away` while the
+        /// subscriber that it stands for is not registered here.
         state: Word<LoginPhase>,
         /// Since when; null when unknown.
         since: Option<Time>,

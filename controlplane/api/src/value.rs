@@ -4,7 +4,7 @@ use crate::codec::ID;
 use crate::rerate::RerateMode;
 use crate::shape::{Components, Shape, view};
 use crate::status::SubscriberState;
-use crate::{CallId, CallState, LoginCause, LoginPhase, RouteVerdict};
+use crate::{CallId, CallState, LogLevel, LoginCause, LoginPhase, RouteVerdict};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
@@ -257,6 +257,13 @@ words! {
         Registered => "registered",
         Calling => "calling",
     }
+    LogLevel {
+        Error => "error",
+        Warn => "warn",
+        Info => "info",
+        Debug => "debug",
+        Trace => "trace",
+    }
     LoginPhase {
         Unknown => "unknown",
         Trying => "trying",
@@ -264,6 +271,7 @@ words! {
         Failed => "failed",
         Refused => "refused",
         Left => "left",
+        Away => "away",
     }
     LoginCause {
         Status => "status",

@@ -85,6 +85,7 @@ async fn write_all(store: &Store, bans: &[NewBan]) -> Result<(), StoreError> {
             id: BanId(0),
             network,
             prefix_len,
+            port: ban.port,
             reason: format!("{reason} ({})", ban.count),
             from_us: ban.from_us,
             until_us: Some(ban.until_us),
@@ -92,7 +93,7 @@ async fn write_all(store: &Store, bans: &[NewBan]) -> Result<(), StoreError> {
             allow: false,
         };
         if w.ban(&actor, &row).await? {
-            info!(%network, prefix_len, reason, count = ban.count, "banned");
+            info!(%network, prefix_len, port = ban.port, reason, count = ban.count, "banned");
         }
     }
     w.commit().await
@@ -170,6 +171,7 @@ mod tests {
         NewBan {
             network: network.parse().unwrap(),
             prefix_len,
+            port: 0,
             offence: Offence::Scanner,
             count: 3,
             from_us: clock::wall_us(),
@@ -214,6 +216,10 @@ mod tests {
         assert_eq!(rows().await.len(), 2);
         write_all(&store, &[ban("192.0.2.1", 32, later + 1)]).await.unwrap();
         assert_eq!(rows().await, [one()]);
+        // A port of it is another ban.
+        let port = NewBan { port: 4_001, ..ban("192.0.2.1", 32, later) };
+        write_all(&store, &[port.clone(), port]).await.unwrap();
+        assert_eq!(rows().await, [one(), one()]);
         store.close().await;
         std::fs::remove_dir_all(&dir).unwrap();
     }

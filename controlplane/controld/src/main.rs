@@ -21,6 +21,7 @@ mod guard;
 mod intake;
 mod ladder;
 mod list;
+mod log;
 mod money;
 mod perimeter;
 mod ported;

@@ -509,6 +509,9 @@ mod tests {
             "malformed_max",
             "scanner_max",
             "lured_max",
+            "wrong_credentials_port_max",
+            "flood_max",
+            "range_bans_max",
             "caller_ban_ms",
             "fruitless_ms",
             "scan_max",
@@ -548,7 +551,9 @@ mod tests {
         let fact = ["fact.wait_ms".to_owned()];
         let limit = limit.into_iter().chain(fact);
         let rest = tested.into_iter().chain(guard).chain([books]);
-        let tested: Vec<String> = route.into_iter().chain(limit).chain(rest).collect();
+        // What is kept beside records: in the office.
+        let call = ["call.headers_kept".to_owned()];
+        let tested: Vec<String> = call.into_iter().chain(route).chain(limit).chain(rest).collect();
         assert_eq!(paths, tested);
     }
 

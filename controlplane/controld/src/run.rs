@@ -4,6 +4,7 @@ use crate::decider::{Decider, Orders, Origins, Shared, orders, word};
 use crate::edge::EdgeSource;
 use crate::intake::Intake;
 use crate::ladder::{Ladders, send_on, tapes};
+use crate::log::{Keep, LINES};
 use crate::money::Cashier;
 use crate::radius::Radius;
 use crate::seat::{Seat, be_patient};
@@ -46,6 +47,8 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::sync::watch;
 use tracing::{Level, error, info, warn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Threads that drive database and REST.
 const WORKERS: usize = 2;
@@ -111,7 +114,7 @@ fn start_log(config: &Config) -> Result<(), String> {
     let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
     // A log that nobody reads any more ends nothing: the crate would complain about it in a way
     // that panics.
-    log.log_internal_errors(false).init();
+    log.log_internal_errors(false).finish().with(Keep(&LINES)).init();
     Ok(())
 }
 

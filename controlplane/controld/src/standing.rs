@@ -23,12 +23,22 @@ pub(crate) fn logins(
         wall_us.saturating_add(ahead_us).saturating_sub(behind_us)
     };
     let states = office.upstream_states();
-    logins.iter().map(|login| standing(login, states.get(&login.row.id.0), wall)).collect()
+    let is_away = |login: &Login| login.row.subscriber.is_some_and(|id| !office.is_here(id, now));
+    let phase_of = |login: &Login, state: Option<&UpstreamState>| match state {
+        None if is_away(login) => LoginPhase::Away,
+        None => LoginPhase::Unknown,
+        Some(state) => phase(state.phase),
+    };
+    let shown = |login: &&Login| {
+        let state = states.get(&login.row.id.0);
+        standing(login, (state, phase_of(login, state)), wall)
+    };
+    logins.iter().map(shown).collect()
 }
 
 fn standing(
     login: &Login,
-    state: Option<&UpstreamState>,
+    (state, phase): (Option<&UpstreamState>, LoginPhase),
     wall: impl Fn(Tick) -> i64,
 ) -> LoginStanding {
     let until_us = state.filter(|s| s.until != Tick::NEVER).map(|s| wall(s.until));
@@ -36,7 +46,7 @@ fn standing(
     LoginStanding {
         login: login.row.id,
         username: login.row.username.clone(),
-        phase: state.map_or(LoginPhase::Unknown, |s| phase(s.phase)),
+        phase,
         since_us: state.map(|s| wall(s.since)),
         expires_us: until_us.filter(|_| registered),
         next_us: until_us.filter(|_| !registered),

@@ -78,8 +78,8 @@ impl Traces {
 }
 
 fn stored(trace: Traced) -> CallTrace {
-    let Traced { ask, at_us, tenant, snapshot, steps } = trace;
-    CallTrace { call: ask.0, at_us, tenant, snapshot, steps }
+    let Traced { ask, at_us, tenant, snapshot, steps, headers } = trace;
+    CallTrace { call: ask.0, at_us, tenant, snapshot, steps, headers }
 }
 
 /// Writes traces until the end, and drops those that are older than `keep_days`, a step between
@@ -170,7 +170,14 @@ mod tests {
 
     fn traced(call: u64, at_us: i64) -> Box<Traced> {
         let steps = vec![1].into();
-        Box::new(Traced { ask: AskId(call), at_us, tenant: TenantId(1), snapshot: 1, steps })
+        Box::new(Traced {
+            ask: AskId(call),
+            at_us,
+            tenant: TenantId(1),
+            snapshot: 1,
+            steps,
+            headers: Vec::new(),
+        })
     }
 
     async fn there(store: &Store, call: u64) -> bool {

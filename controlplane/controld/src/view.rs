@@ -5,6 +5,7 @@ use crate::explain;
 use crate::fact::Desk;
 use crate::ladder::Ladders;
 use crate::list::Lists;
+use crate::log::LINES;
 use crate::money::Cashier;
 use crate::ported::Table;
 use crate::radius::Accounting;
@@ -15,10 +16,10 @@ use std::sync::atomic::Ordering;
 use strowger_api::{
     AccountBalance, AccountHold, AllowancePool, Api, Behind, CallId, CallMessages, CallSound,
     CallState, CertificateStanding, Contact, Doors, HostStanding, ListOrder, ListSeen, Live,
-    LiveCall, LoginStanding, MessagesOrder, MetricsWriter, MoneyOrder, MoneyRefusal, PortedOrder,
-    PortedSeen, Readiness, Registration, RegistrationKey, ReplayOrder, ReplayRefusal,
-    ReplayStanding, Reply, RouteRefusal, RouteTest, RouteTested, Stranger, TraceOrder, TraceWords,
-    TrunkFailure, Unavailable,
+    LiveCall, LogLine, LogOrder, LoginStanding, MessagesOrder, MetricsWriter, MoneyOrder,
+    MoneyRefusal, PortedOrder, PortedSeen, Readiness, Registration, RegistrationKey, ReplayOrder,
+    ReplayRefusal, ReplayStanding, Reply, RouteRefusal, RouteTest, RouteTested, Stranger,
+    TraceOrder, TraceWords, TrunkFailure, Unavailable,
 };
 use strowger_link::{
     AskId, COUNTERS, Cause, Hangup, LISTENER_COUNTERS, Listeners, LiveState, Reason, UpstreamPhase,
@@ -459,6 +460,10 @@ impl Live for View {
             })
             .collect()
         }))
+    }
+
+    fn log_lines(&self, order: LogOrder) -> Reply<'_, Vec<LogLine>> {
+        Box::pin(async move { Ok(LINES.find(&order)) })
     }
 
     fn certificates(&self) -> Reply<'_, Vec<CertificateStanding>> {

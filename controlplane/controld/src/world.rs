@@ -170,6 +170,7 @@ mod tests {
             contact_user: None,
             expires_s: 600,
             caller_number: None,
+            subscriber: None,
             enabled: true,
         };
         let sealer = Sealer::new(&[1; 32]).unwrap();

@@ -198,9 +198,7 @@ impl fmt::Display for SettingKind {
             SettingKind::Price => f.write_str("a price per minute like 0.05"),
             SettingKind::Sum => f.write_str("a sum of money like 250 or 9.50"),
             SettingKind::Codecs => f.write_str("1 to 8 voice codecs like G729,PCMA"),
-            SettingKind::Programs => {
-                f.write_str("names of programs like Acme SBC,FreePBX, or none")
-            }
+            SettingKind::Programs => f.write_str("names like Acme SBC,FreePBX, or none"),
         }
     }
 }

@@ -90,9 +90,9 @@ impl Office {
 
     fn register(&mut self, ask: &Ask, (now, wall_us): (Tick, i64)) -> Option<Answer> {
         let decision = register(&self.world, &mut self.locations, ask, now, wall_us);
-        self.drain_locations();
+        self.drain_locations(now);
         match decision.tenant {
-            Some(_) => self.guard.forgive(ask.hints.source.ip()),
+            Some(_) => self.guard.forgive(ask.hints.source),
             None => self.note_stranger(ask, &decision.verdict, (now, wall_us)),
         }
         decision.verdict.into_answer(ask.id)

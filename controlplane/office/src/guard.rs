@@ -5,12 +5,16 @@
 //! allow, a ban is told, once, and counting begins anew. Who has shown right credentials since has
 //! nothing to answer for.
 //!
+//! Wrong credentials are counted by address and port as well: behind a NAT where others are
+//! registered, the one who guesses is banned by its port alone. Bans of hosts are counted by their
+//! network (IPv4 /24, IPv6 /48), so that a range from which many offend is banned as a whole.
+//!
 //! It never decides alone: [`Office`](crate::Office) leaves out the addresses of trusted trunks and
 //! of living registrations before it tells anybody of a ban. Bounded: the source that has been
 //! quiet for longest goes first.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use strowger_model::GuardSettings;
 
 /// Most counts at once, of all sources and kinds.
@@ -29,16 +33,22 @@ pub enum Offence {
     Scanner,
     /// It called a number that nobody is called at.
     Lured,
+    /// It sends more than is taken of a stranger.
+    Flooding,
+    /// Hosts of it were banned, one after the other: what a range does.
+    Neighbours,
 }
 
 impl Offence {
     /// All of them.
-    pub const ALL: [Offence; 5] = [
+    pub const ALL: [Offence; 7] = [
         Offence::WrongCredentials,
         Offence::Unproven,
         Offence::Malformed,
         Offence::Scanner,
         Offence::Lured,
+        Offence::Flooding,
+        Offence::Neighbours,
     ];
 
     /// Why a ban was made, for people.
@@ -50,6 +60,8 @@ impl Offence {
             Offence::Malformed => "malformed messages",
             Offence::Scanner => "a scanner by its User-Agent",
             Offence::Lured => "called a number that nobody is called at",
+            Offence::Flooding => "more messages than are taken of a stranger",
+            Offence::Neighbours => "hosts of the network that were banned",
         }
     }
 
@@ -61,6 +73,8 @@ impl Offence {
             Offence::Malformed => set.malformed_max,
             Offence::Scanner => set.scanner_max,
             Offence::Lured => set.lured_max,
+            Offence::Flooding => set.flood_max,
+            Offence::Neighbours => set.range_bans_max,
         }
     }
 }
@@ -72,6 +86,8 @@ pub struct NewBan {
     pub network: IpAddr,
     /// Bits of it that count.
     pub prefix_len: u8,
+    /// Only this port of it; 0 = all.
+    pub port: u16,
     /// Why.
     pub offence: Offence,
     /// How often it did that.
@@ -89,10 +105,42 @@ struct Count {
     count: u32,
 }
 
+/// Whose offences are counted together: a network, or one port of an address.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Place {
+    network: IpAddr,
+    prefix_len: u8,
+    /// 0 = all.
+    port: u16,
+}
+
+impl Place {
+    fn of_host(source: IpAddr) -> Place {
+        let (network, prefix_len) = network_of(source);
+        Place { network, prefix_len, port: 0 }
+    }
+
+    fn of_port(source: SocketAddr) -> Place {
+        let network = source.ip().to_canonical();
+        let prefix_len = if network.is_ipv4() { 32 } else { 128 };
+        Place { network, prefix_len, port: source.port() }
+    }
+
+    fn of_range(host: IpAddr) -> Place {
+        let (network, prefix_len) = match host.to_canonical() {
+            IpAddr::V4(ip) => (IpAddr::V4((ip.to_bits() >> 8 << 8).into()), 24),
+            IpAddr::V6(ip) => (IpAddr::V6((ip.to_bits() >> 80 << 80).into()), 48),
+        };
+        Place { network, prefix_len, port: 0 }
+    }
+}
+
 /// Offences by source and kind.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Guard {
-    seen: BTreeMap<(IpAddr, Offence), Count>,
+    seen: BTreeMap<(Place, Offence), Count>,
+    /// Hosts that are banned, and until when: one that goes on is no other one of its range.
+    banned: BTreeMap<IpAddr, i64>,
 }
 
 impl Guard {
@@ -106,11 +154,62 @@ impl Guard {
         set: &GuardSettings,
     ) -> Option<NewBan> {
         let most = offence.most(set);
-        if most == 0 || times == 0 || source.is_unspecified() {
+        self.count((Place::of_host(source), offence), (times, most), now_us, set)
+    }
+
+    /// A port of an address showed wrong credentials; the ban that the port has earned by it.
+    pub fn note_port(
+        &mut self,
+        source: SocketAddr,
+        now_us: i64,
+        set: &GuardSettings,
+    ) -> Option<NewBan> {
+        if source.port() == 0 {
             return None;
         }
-        let (network, prefix_len) = network_of(source);
-        let key = (network, offence);
+        let key = (Place::of_port(source), Offence::WrongCredentials);
+        self.count(key, (1, set.wrong_credentials_port_max), now_us, set)
+    }
+
+    /// A host was banned; the ban that its range has earned by it.
+    pub fn note_banned(
+        &mut self,
+        ban: &NewBan,
+        now_us: i64,
+        set: &GuardSettings,
+    ) -> Option<NewBan> {
+        // One port is not the host, and a range is no host.
+        if ban.port != 0 || ban.offence == Offence::Neighbours {
+            return None;
+        }
+        let offence = Offence::Neighbours;
+        if offence.most(set) == 0 {
+            return None;
+        }
+        self.banned.retain(|_, until_us| *until_us > now_us);
+        let is_room = self.banned.len() < OFFENDERS_MAX;
+        let is_known = self.banned.contains_key(&ban.network);
+        if is_room || is_known {
+            self.banned.insert(ban.network, ban.until_us);
+        }
+        if is_known {
+            return None;
+        }
+        let range = Place::of_range(ban.network);
+        self.count((range, offence), (1, offence.most(set)), now_us, set)
+    }
+
+    fn count(
+        &mut self,
+        key: (Place, Offence),
+        (times, most): (u32, u32),
+        now_us: i64,
+        set: &GuardSettings,
+    ) -> Option<NewBan> {
+        let (Place { network, prefix_len, port }, offence) = key;
+        if most == 0 || times == 0 || network.is_unspecified() {
+            return None;
+        }
         if self.seen.len() >= OFFENDERS_MAX && !self.seen.contains_key(&key) {
             self.forget_quietest();
         }
@@ -129,15 +228,16 @@ impl Guard {
         self.seen.remove(&key);
         let ban_us = i64::try_from(set.ban_ms).unwrap_or(i64::MAX).saturating_mul(1_000);
         let until_us = now_us.saturating_add(ban_us);
-        Some(NewBan { network, prefix_len, offence, count, from_us: now_us, until_us })
+        Some(NewBan { network, prefix_len, port, offence, count, from_us: now_us, until_us })
     }
 
-    /// A source has shown who it is.
-    pub fn forgive(&mut self, source: IpAddr) {
-        let (network, _) = network_of(source);
+    /// A source has shown who it is: the host, and this port of it.
+    pub fn forgive(&mut self, source: SocketAddr) {
+        let host = Place::of_host(source.ip());
         for offence in Offence::ALL {
-            self.seen.remove(&(network, offence));
+            self.seen.remove(&(host, offence));
         }
+        self.seen.remove(&(Place::of_port(source), Offence::WrongCredentials));
     }
 
     /// Counts that are kept.
@@ -184,6 +284,9 @@ mod tests {
             malformed_max: 4,
             scanner_max: 1,
             lured_max: 0,
+            flood_max: 6,
+            wrong_credentials_port_max: 2,
+            range_bans_max: 3,
             ..GuardSettings::default()
         }
     }
@@ -223,6 +326,7 @@ mod tests {
             (Offence::Unproven, 5),
             (Offence::Malformed, 4),
             (Offence::Scanner, 1),
+            (Offence::Flooding, 6),
         ] {
             let mut guard = Guard::default();
             for n in 1..most {
@@ -245,9 +349,64 @@ mod tests {
         let from = ip("192.0.2.1");
         for _ in 0..2 {
             assert_eq!(guard.note(from, Offence::WrongCredentials, 2, 0, &set()), None);
-            guard.forgive(from);
+            guard.forgive((from, 5060).into());
         }
         assert!(guard.is_empty());
+    }
+
+    #[test]
+    fn who_guesses_behind_a_nat_is_banned_by_its_port() {
+        let mut guard = Guard::default();
+        let at = |port: u16| SocketAddr::new(ip("::ffff:192.0.2.1"), port);
+        assert_eq!(guard.note_port(at(4_001), 0, &set()), None);
+        assert_eq!(guard.note_port(at(4_002), 0, &set()), None);
+        // Somebody else behind the same address shows who it is: the port has still to answer.
+        guard.forgive(at(4_003));
+        guard.forgive(at(4_002));
+        let ban = guard.note_port(at(4_001), SECOND, &set()).unwrap();
+        assert_eq!((ban.network, ban.prefix_len, ban.port), (ip("192.0.2.1"), 32, 4_001));
+        assert_eq!(guard.note_port(at(4_002), SECOND, &set()), None, "forgiven, and begun anew");
+        let six = SocketAddr::new(ip("2001:db8::1"), 7);
+        assert_eq!(guard.note_port(six, 0, &set()), None);
+        let ban = guard.note_port(six, 0, &set()).unwrap();
+        assert_eq!((ban.prefix_len, ban.port), (128, 7));
+        let never = GuardSettings { wrong_credentials_port_max: 0, ..set() };
+        assert!((0..9).all(|_| guard.note_port(at(9), 0, &never).is_none()));
+        assert!((0..9).all(|_| guard.note_port(at(0), 0, &set()).is_none()), "no port at all");
+    }
+
+    #[test]
+    fn a_range_is_banned_when_its_hosts_are() {
+        let mut guard = Guard::default();
+        let banned = |network: &str, port, offence| NewBan {
+            network: ip(network),
+            prefix_len: 32,
+            port,
+            offence,
+            count: 1,
+            from_us: 0,
+            until_us: 9 * SECOND,
+        };
+        let mut range = |network: &str, port, set: &GuardSettings| {
+            let ban = guard.note_banned(&banned(network, port, Offence::Scanner), 0, set);
+            ban.map(|ban| (ban.network.to_string(), ban.prefix_len, ban.offence, ban.count))
+        };
+        assert_eq!(range("192.0.2.1", 0, &set()), None);
+        assert_eq!(range("192.0.3.2", 0, &set()), None, "another range");
+        assert_eq!(range("192.0.2.7", 4_001, &set()), None, "a port is no host");
+        assert_eq!(range("192.0.2.9", 0, &set()), None);
+        assert_eq!(range("192.0.2.9", 0, &set()), None, "it goes on, and is one host");
+        let ban = Some(("192.0.2.0".to_owned(), 24, Offence::Neighbours, 3));
+        assert_eq!(range("192.0.2.200", 0, &set()), ban);
+        let never = GuardSettings { range_bans_max: 0, ..set() };
+        assert!((0..99).all(|_| range("198.51.100.1", 0, &never).is_none()));
+        for n in 1..=3 {
+            let ban = range(&format!("2001:db8:1:{n}::"), 0, &set());
+            let expect = (n == 3).then(|| ("2001:db8:1::".into(), 48, Offence::Neighbours, 3));
+            assert_eq!(ban, expect, "{n}");
+        }
+        let ranges = banned("192.0.2.0", 0, Offence::Neighbours);
+        assert!((0..9).all(|_| guard.note_banned(&ranges, 0, &set()).is_none()));
     }
 
     #[test]
@@ -258,7 +417,7 @@ mod tests {
             assert_eq!(guard.note(from, Offence::Unproven, 1, i64::from(n), &set()), None);
         }
         assert_eq!(guard.len(), OFFENDERS_MAX);
-        let first = (IpAddr::from([10, 0, 0, 0]), Offence::Unproven);
+        let first = (Place::of_host([10, 0, 0, 0].into()), Offence::Unproven);
         assert!(!guard.seen.contains_key(&first), "the quietest goes");
     }
 }

@@ -47,11 +47,11 @@ pub use strowger_till::{
     Bounds, Calendar, DAY, Learning, MONTH, PERIODS, Pool, Refusal as TillRefusal, Spent, Stage,
 };
 pub use target::{TARGETS_MAX, Targets};
-pub use trace::Traced;
+pub use trace::{HEADERS_KEPT_LEN_MAX, HEADERS_KEPT_MAX, Traced};
 use upstream::Upstreams;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use strowger_billing::{PriceRef, Settlement, Wait};
 use strowger_link::{
@@ -60,11 +60,12 @@ use strowger_link::{
     UpstreamState, Verb, VerbId, VerbKind, VerbResult,
 };
 use strowger_model::{
-    Account, AccountId, Allowance, Amount, Binding, Cdr, SourceMatch, TenantId, TrunkId,
+    Account, AccountId, Allowance, Amount, Binding, Cdr, SourceMatch, SubscriberId, TenantId,
+    TrunkId,
 };
 use strowger_routing::{
     AddressCaps, Holder, Locations, Plan, SharedCalls, Standing, TalkTime, Trace, Verdict, World,
-    upstreams,
+    upstreams, upstreams_of,
 };
 use strowger_till::Output as Said;
 use strowger_till::{
@@ -204,6 +205,7 @@ const fn offence_of(reason: Reason) -> Option<Offence> {
         Reason::Rejected => Some(Offence::Scanner),
         Reason::UnknownNumber => Some(Offence::Lured),
         Reason::BadRequest => Some(Offence::Malformed),
+        Reason::Overload => Some(Offence::Flooding),
         Reason::Normal
         | Reason::Cancelled
         | Reason::Busy
@@ -220,7 +222,6 @@ const fn offence_of(reason: Reason) -> Option<Offence> {
         | Reason::PeerSilent
         | Reason::PeerError
         | Reason::NoAnswerFromControl
-        | Reason::Overload
         | Reason::Operator
         | Reason::ProcessLost
         | Reason::HostLost
@@ -252,7 +253,7 @@ impl Office {
     #[must_use]
     pub fn new(node: u32, world: Arc<World>) -> Office {
         let mut wanted = Upstreams::default();
-        wanted.set(upstreams(&world));
+        wanted.set(upstreams(&world, |_| false));
         let senders = senders(&world);
         let has_address_caps = limit::has_address_caps(&world);
         let mut office = Office {
@@ -293,7 +294,7 @@ impl Office {
             self.has_address_caps = limit::has_address_caps(&self.world);
             self.keeps.again();
         }
-        self.upstreams.set(upstreams(&self.world));
+        self.set_upstreams(now);
         self.set_probes();
         self.senders = senders(&self.world);
         // What all accounts of a tenant have in common is the tenant's; of a hundred thousand that
@@ -329,7 +330,7 @@ impl Office {
         };
         let gone: Vec<TrunkId> = self.locations.trunks().filter(|id| !registers(id)).collect();
         gone.into_iter().for_each(|id| self.locations.forget(id));
-        self.drain_locations();
+        self.drain_locations(now);
     }
 
     /// By hand: forgets where somebody registered, at one address or at all, and says how many
@@ -394,7 +395,7 @@ impl Office {
     /// Takes registrations up at boot.
     pub fn load_bindings(&mut self, rows: Vec<(Holder, Binding)>, now: Tick, wall_us: i64) {
         self.locations.load(rows, now, wall_us);
-        self.drain_locations();
+        self.drain_locations(now);
     }
 
     /// A frame of the dataplane. `wall_us` is the wall clock at `now`.
@@ -416,12 +417,12 @@ impl Office {
             Up::Upstream(state) => self.upstreams.note(state),
             Up::FlowFailed(flow) => {
                 self.counts.flows_lost += self.locations.lose_flow(flow);
-                self.drain_locations();
+                self.drain_locations(now);
             }
             Up::Probed(probed) => self.probed(probed),
-            Up::FlowEpoch(now) => {
-                self.counts.flows_lost += self.locations.lose_flows(now);
-                self.drain_locations();
+            Up::FlowEpoch(epoch) => {
+                self.counts.flows_lost += self.locations.lose_flows(epoch);
+                self.drain_locations(now);
             }
             Up::Counters(counters) => self.out.push_back(Output::Counters(counters)),
             Up::Listeners(listeners) => self.out.push_back(Output::Listeners(listeners)),
@@ -445,13 +446,36 @@ impl Office {
     /// A source did what nobody should; whoever has done it too often is banned, unless it is a
     /// trusted trunk or somebody is registered there.
     fn offended(&mut self, source: IpAddr, what: Offence, times: u32, now: Tick, wall_us: i64) {
-        let set = &self.world.settings().system().guard;
+        let world = Arc::clone(&self.world);
+        let set = &world.settings().system().guard;
         let Some(ban) = self.guard.note(source, what, times, wall_us, set) else { return };
-        let network = SourceMatch { network: ban.network, prefix_len: ban.prefix_len, port: 0 };
-        let lives = self.locations.sources(now).any(|from| network.matches(from));
-        if !lives && !self.world.is_trusted(&network) {
-            self.out.push_back(Output::Ban(ban));
+        if self.ban(ban.clone(), now)
+            && let Some(range) = self.guard.note_banned(&ban, wall_us, set)
+        {
+            self.ban(range, now);
         }
+    }
+
+    /// A source showed wrong credentials: its address, and its port of it.
+    fn guessed(&mut self, source: SocketAddr, now: Tick, wall_us: i64) {
+        let world = Arc::clone(&self.world);
+        let set = &world.settings().system().guard;
+        if let Some(ban) = self.guard.note_port(source, wall_us, set) {
+            self.ban(ban, now);
+        }
+        self.offended(source.ip(), Offence::WrongCredentials, 1, now, wall_us);
+    }
+
+    /// Asks for a ban, unless it would hit a trusted trunk, or somebody who is registered there.
+    fn ban(&mut self, ban: NewBan, now: Tick) -> bool {
+        let (network, prefix_len, port) = (ban.network, ban.prefix_len, ban.port);
+        let network = SourceMatch { network, prefix_len, port };
+        let lives = self.locations.sources(now).any(|from| network.matches(from));
+        if lives || self.world.is_trusted(&network) {
+            return false;
+        }
+        self.out.push_back(Output::Ban(ban));
+        true
     }
 
     /// A call with forwards was answered: whoever does not pay after all gets its money back. So
@@ -662,7 +686,7 @@ impl Office {
     /// Time has come.
     pub fn handle_timeout(&mut self, now: Tick) {
         self.locations.handle_timeout(now);
-        self.drain_locations();
+        self.drain_locations(now);
         self.till.handle_timeout(ms(now));
         self.drain_till();
         self.end_waits(now);
@@ -800,8 +824,17 @@ impl Office {
             tenant,
             snapshot: self.world.version(),
             steps: trace.as_bytes().into(),
+            headers: self.kept_headers(ask),
         };
         self.out.push_back(Output::Trace(Box::new(traced)));
+    }
+
+    /// Where no field is named, nothing is looked at.
+    fn kept_headers(&self, ask: &Ask) -> Vec<(String, String)> {
+        match self.world.settings().system().call.headers_kept.as_slice() {
+            [] => Vec::new(),
+            named => trace::kept_headers(named, ask),
+        }
     }
 
     /// Nobody knows who it was: counted, and no record.
@@ -812,7 +845,7 @@ impl Office {
             Verdict::Refuse(refuse) => {
                 self.strangers.refused(source, wall_us, 1);
                 if refuse.reason == Reason::AuthFailed {
-                    self.offended(source, Offence::WrongCredentials, 1, now, wall_us);
+                    self.guessed(ask.hints.source, now, wall_us);
                 }
             }
             Verdict::Go(_) | Verdict::Registered(_) | Verdict::Respond(_) | Verdict::Need(_) => {}
@@ -829,13 +862,42 @@ impl Office {
         }
     }
 
-    fn drain_locations(&mut self) {
+    fn drain_locations(&mut self, now: Tick) {
         while let Some(output) = self.locations.poll_output() {
             self.out.push_back(Output::Binding(output));
         }
         while let Some(touched) = self.locations.poll_touched() {
+            if let Holder::Subscriber(id) = touched.who
+                && !touched.only_lasts
+            {
+                self.register_with(id, now);
+            }
             self.keeps.touch(touched);
         }
+    }
+
+    /// A subscriber came or went: so do the registrations of its own logins at carriers.
+    fn register_with(&mut self, id: SubscriberId, now: Tick) {
+        let own = upstreams_of(&self.world, id);
+        if own.is_empty() {
+            return;
+        }
+        let is_here = self.is_here(id, now);
+        for (login, wanted) in own {
+            self.upstreams.change(login.0, wanted.filter(|_| is_here));
+        }
+    }
+
+    /// Whether a subscriber has a living contact.
+    #[must_use]
+    pub fn is_here(&self, id: SubscriberId, now: Tick) -> bool {
+        self.locations.of(Holder::Subscriber(id), now).next().is_some()
+    }
+
+    /// The registrations at carriers that the world in force wants.
+    fn set_upstreams(&mut self, now: Tick) {
+        let wanted = upstreams(&self.world, |id| self.is_here(id, now));
+        self.upstreams.set(wanted);
     }
 
     fn drain_till(&mut self) {

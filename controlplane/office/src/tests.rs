@@ -878,6 +878,45 @@ fn strangers_are_counted_and_leave_no_trace() {
     assert_eq!(office.strangers().list(9), [(minute, [192, 0, 2, 1].into(), attempts)]);
 }
 
+#[test]
+fn header_fields_that_are_named_stand_beside_the_record() {
+    let field = |name: &str, value: &[u8]| strowger_link::HeaderField {
+        name: name.into(),
+        value: Octets(value.to_vec()),
+    };
+    let kept = |named: Option<&str>, fields: Vec<strowger_link::HeaderField>| {
+        let mut office = changed_office(|rows| {
+            rows.settings.extend(named.map(|named| SettingRow {
+                id: SettingId(1),
+                category: "call".into(),
+                name: "headers_kept".into(),
+                tenant: None,
+                account: None,
+                subscriber: None,
+                value: named.into(),
+            }));
+        });
+        let mut ask = ask(7, "44123");
+        if let AskBody::Call(call) = &mut ask.body {
+            call.headers = fields;
+        }
+        office.handle_up(Up::Ask(Box::new(ask)), NOW, WALL_US);
+        let traces = core::iter::from_fn(|| office.poll_output());
+        let found = traces.filter_map(|output| {
+            if let Output::Trace(traced) = output { Some(traced.headers) } else { None }
+        });
+        found.flatten().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
+    };
+    let some =
+        || vec![field("X-Route", b"7"), field("P-Other", b"x"), field("x-route", b"\xff\t8")];
+    assert_eq!(kept(None, some()), Vec::<String>::new(), "nothing is named");
+    assert_eq!(kept(Some("X-ROUTE, X-None"), some()), ["X-Route=7", "x-route=\u{fffd} 8"]);
+    let long = vec![field("X-Route", &[b'a'; HEADERS_KEPT_LEN_MAX]), field("X-Route", b"b")];
+    assert_eq!(kept(Some("X-Route"), long), Vec::<String>::new(), "beyond the bound");
+    let many = (0..HEADERS_KEPT_MAX + 5).map(|_| field("X-Route", b"1")).collect();
+    assert_eq!(kept(Some("X-Route"), many).len(), HEADERS_KEPT_MAX);
+}
+
 /// Strangers that the dataplane tells of.
 fn turned(office: &mut Office, source: &str, reason: Reason, count: u32) -> Vec<String> {
     let source = source.parse().unwrap();
@@ -898,6 +937,9 @@ fn who_offends_is_banned_but_no_trusted_trunk() {
     // The defaults: a scanner at once, junk not before it is a flood.
     let scanner = turned(&mut office, "198.51.100.1:5060", Reason::Rejected, 1);
     assert_eq!(scanner, ["198.51.100.1/32 Scanner"]);
+    assert_eq!(turned(&mut office, "198.51.100.4:1", Reason::Overload, 38_999), none);
+    let flooding = turned(&mut office, "198.51.100.4:2", Reason::Overload, 1);
+    assert_eq!(flooding, ["198.51.100.4/32 Flooding"]);
     let lured = turned(&mut office, "[2001:db8::1]:5060", Reason::UnknownNumber, 1);
     assert_eq!(lured, ["2001:db8::/64 Lured"]);
     assert_eq!(turned(&mut office, "198.51.100.2:1", Reason::BadRequest, 3_999), none);
@@ -915,4 +957,89 @@ fn who_offends_is_banned_but_no_trusted_trunk() {
     office.set_world(Arc::new(World::build(rows).unwrap()), Tick(2));
     let untrusted = turned(&mut office, "192.0.2.1:5060", Reason::Rejected, 1);
     assert_eq!(untrusted, ["192.0.2.1/32 Scanner"]);
+}
+
+/// Where so many hosts are banned, their network is, but never one that has a trusted trunk.
+#[test]
+fn a_network_whose_hosts_are_banned_is_banned_but_no_trusted_trunk_with_it() {
+    let mut office = changed_office(|rows| {
+        rows.settings.push(SettingRow {
+            id: SettingId(1),
+            category: "guard".into(),
+            name: "range_bans_max".into(),
+            tenant: None,
+            account: None,
+            subscriber: None,
+            value: "2".into(),
+        });
+    });
+    let mut scan = |source: &str| turned(&mut office, source, Reason::Rejected, 1);
+    assert_eq!(scan("198.51.100.1:1"), ["198.51.100.1/32 Scanner"]);
+    let both = ["198.51.100.2/32 Scanner", "198.51.100.0/24 Neighbours"];
+    assert_eq!(scan("198.51.100.2:1"), both);
+    // A trusted trunk calls from 192.0.2.1.
+    assert_eq!(scan("192.0.2.77:1"), ["192.0.2.77/32 Scanner"]);
+    assert_eq!(scan("192.0.2.78:1"), ["192.0.2.78/32 Scanner"], "the network has a trunk in it");
+}
+
+/// A subscriber's login at a carrier is registered while he is registered here.
+#[test]
+fn a_subscribers_login_comes_and_goes_with_him() {
+    let mut office = changed_office(|_| {});
+    let row = TrunkLogin {
+        id: TrunkLoginId(5),
+        tenant: TenantId(1),
+        trunk: TrunkId(2),
+        priority: 0,
+        username: "there".into(),
+        auth_username: None,
+        realm: None,
+        password: Sealed(Vec::new()),
+        register: true,
+        registrar: None,
+        contact_user: None,
+        expires_s: 600,
+        caller_number: None,
+        subscriber: Some(SubscriberId(9)),
+        enabled: true,
+    };
+    let logins = strowger_routing::Logins::build(vec![row], |_| Some("pw".into()));
+    let world = Arc::new(office.world().with_logins(logins));
+    office.set_world(world, NOW);
+    let orders = |office: &mut Office| -> Vec<String> {
+        let order = |order| match order {
+            UpstreamOrder::Put(upstream) => format!("put {}", upstream.aor),
+            UpstreamOrder::Remove(id) => format!("remove {id}"),
+            UpstreamOrder::Keep(_) => "keep".into(),
+        };
+        core::iter::from_fn(|| office.next_upstream()).map(order).collect()
+    };
+    assert_eq!(orders(&mut office), Vec::<String>::new(), "nobody is here");
+    let binding = Binding {
+        subscriber: SubscriberId(9),
+        uri: "sip:9@203.0.113.5".into(),
+        instance: String::new(),
+        reg_id: 0,
+        sip_call_id: "c".into(),
+        cseq: 1,
+        q: 1_000,
+        user_agent: String::new(),
+        path: Vec::new(),
+        listener: 0,
+        source: "203.0.113.5:4001".parse().unwrap(),
+        transport: strowger_model::Transport::Udp,
+        flow: 0,
+        nated: false,
+        refreshed_us: 0,
+        expires_us: WALL_US + 60_000_000,
+    };
+    let rows = vec![(Holder::Subscriber(SubscriberId(9)), binding)];
+    office.load_bindings(rows, NOW, WALL_US);
+    assert!(office.is_here(SubscriberId(9), NOW));
+    assert_eq!(orders(&mut office), ["put sip:there@192.0.2.9"]);
+    // Long after: a stored binding is given some grace.
+    let late = Tick(NOW.0 + 3_600 * strowger_link::SECOND);
+    office.handle_timeout(late);
+    assert_eq!(orders(&mut office), ["remove 5"]);
+    assert!(!office.is_here(SubscriberId(9), late));
 }

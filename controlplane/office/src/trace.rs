@@ -1,7 +1,7 @@
 //! What the till said of an attempt, as steps of its trace, and the trace on its way out.
 
 use crate::money;
-use strowger_link::AskId;
+use strowger_link::{Ask, AskBody, AskId};
 use strowger_model::{AccountId, AllowanceId, TenantId};
 use strowger_routing::{Cap, Refusal, Step, TalkTime, Trace};
 use strowger_till::{LimitKey, Refusal as Why, WindowCap};
@@ -19,6 +19,28 @@ pub struct Traced {
     pub snapshot: u64,
     /// The steps ([`Trace::from_bytes`]).
     pub steps: Box<[u8]>,
+    /// Header fields of the INVITE that are kept, by the setting `call.headers_kept`.
+    pub headers: Vec<(String, String)>,
+}
+
+/// Most header fields of one attempt that are kept.
+pub const HEADERS_KEPT_MAX: usize = 16;
+/// Most bytes of their names and values together; what is beyond is left out whole.
+pub const HEADERS_KEPT_LEN_MAX: usize = 1_024;
+
+/// The fields of an INVITE that are named, in their order. Bytes that are no text are replaced.
+pub(crate) fn kept_headers(named: &[String], ask: &Ask) -> Vec<(String, String)> {
+    let AskBody::Call(call) = &ask.body else { return Vec::new() };
+    let is_named = |name: &str| named.iter().any(|named| named.eq_ignore_ascii_case(name));
+    let mut room = HEADERS_KEPT_LEN_MAX;
+    let fields = call.headers.iter().filter(|field| is_named(&field.name));
+    let fitting = fields.filter_map(|field| {
+        let value = String::from_utf8_lossy(&field.value.0);
+        let value: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        room = room.checked_sub(field.name.len().checked_add(value.len())?)?;
+        Some((field.name.clone(), value))
+    });
+    fitting.take(HEADERS_KEPT_MAX).collect()
 }
 
 /// Notes what was granted, if it was.

@@ -38,6 +38,28 @@ impl Upstreams {
         (self.wanted, self.left_out) = (wanted, left_out);
     }
 
+    /// One is wanted so, or no more, as the world in force has it.
+    pub(crate) fn change(&mut self, id: i64, wanted: Option<Upstream>) {
+        let known = self.wanted.get(&id);
+        if known == wanted.as_ref() {
+            return;
+        }
+        match wanted {
+            Some(_) if known.is_none() && self.wanted.len() >= UPSTREAMS_MAX => {
+                self.left_out = self.left_out.saturating_add(1);
+                return;
+            }
+            Some(upstream) => {
+                self.wanted.insert(id, upstream);
+            }
+            None => {
+                self.wanted.remove(&id);
+                self.states.remove(&id);
+            }
+        }
+        self.due.insert(id);
+    }
+
     /// A dataplane was greeted: it may know nothing, or what a former control plane told it.
     pub(crate) fn greeted(&mut self) {
         self.due = self.wanted.keys().copied().collect();
@@ -124,6 +146,20 @@ mod tests {
         upstreams.greeted();
         assert_eq!(orders(&mut upstreams), ["put 1 for 60", "put 3 for 91", "keep [1, 3]"]);
         assert_eq!(orders(&mut upstreams), Vec::<String>::new());
+    }
+
+    #[test]
+    fn one_comes_and_goes_by_itself() {
+        let mut upstreams = Upstreams::default();
+        upstreams.set((vec![upstream(1, 60)], 0));
+        assert_eq!(orders(&mut upstreams), ["put 1 for 60"]);
+        upstreams.change(2, Some(upstream(2, 60)));
+        upstreams.change(1, Some(upstream(1, 60)));
+        assert_eq!(orders(&mut upstreams), ["put 2 for 60"], "what is as it was is no news");
+        upstreams.change(2, None);
+        upstreams.change(3, None);
+        assert_eq!(orders(&mut upstreams), ["remove 2"]);
+        assert_eq!(upstreams.left_out(), 0);
     }
 
     #[test]

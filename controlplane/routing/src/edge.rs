@@ -37,7 +37,7 @@ pub fn denied(world: &World, now_us: i64) -> Vec<EdgeSource> {
         .map(|ban| EdgeSource {
             network: ban.network.to_canonical(),
             prefix_len: ban.prefix_len,
-            port: 0,
+            port: ban.port,
             action: if ban.allow { SourceAction::Challenge } else { SourceAction::Deny },
         })
         .filter(|ban| !trusted.holds(ban))
@@ -52,7 +52,7 @@ pub fn denied(world: &World, now_us: i64) -> Vec<EdgeSource> {
         bans.push(all(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
         bans.push(all(IpAddr::V6(Ipv6Addr::UNSPECIFIED)));
     }
-    bans.sort_by_key(|ban| Reverse(ban.prefix_len));
+    bans.sort_by_key(|ban| Reverse((ban.prefix_len, ban.port != 0)));
     bans
 }
 
@@ -98,8 +98,9 @@ pub fn edge(world: &World, settings: &EdgeSettings) -> Option<(Edge, usize)> {
     let tenant = world.tenant(settings.tenant)?;
     let mut trusted = sources_of(world, |ingress| ingress.trusted);
     let mut others = sources_of(world, |ingress| !ingress.trusted);
-    // Everybody is no ban of anybody: with it, trunks are let through.
-    let is_ban = |s: &&EdgeSource| s.action == SourceAction::Deny && s.prefix_len > 0;
+    // Everybody is no ban of anybody: with it, trunks are let through. One port is not the host.
+    let is_ban =
+        |s: &&EdgeSource| s.action == SourceAction::Deny && s.prefix_len > 0 && s.port == 0;
     let bans: Cover = settings.denied.iter().filter(is_ban).collect();
     others.retain(|source| !bans.holds(source));
     trusted.truncate(SOURCES_MAX);
@@ -325,6 +326,7 @@ mod tests {
             id,
             network,
             prefix_len,
+            port: 0,
             reason,
             from_us: 5,
             until_us: Some(9),
@@ -363,6 +365,43 @@ mod tests {
         let (trusted, other) = ("192.0.2.0/28", "198.51.100.0/24");
         check_ban("198.51.100.8/32", trusted, other, "198.51.100.8", &SourceAction::Deny);
         check_ban("198.51.100.8/32", trusted, other, "198.51.100.9", &SourceAction::Trunk(11));
+    }
+
+    /// One phone behind a NAT is not its neighbours, nor a trunk at the same address.
+    #[test]
+    fn a_ban_of_a_port_is_one_of_that_port() {
+        let network = "198.51.100.7".parse().unwrap();
+        let host = SourceMatch { network, prefix_len: 32, port: 0 };
+        let mut trunk = testing::ingress_trunk(10, "10.0.0.0:0", None);
+        let ingress = trunk.ingress.as_mut().unwrap();
+        (ingress.sources, ingress.trusted) = (vec![host], false);
+        let row = |port| Ban {
+            id: BanId(1),
+            network,
+            prefix_len: 32,
+            port,
+            reason: String::new(),
+            from_us: 0,
+            until_us: None,
+            automatic: false,
+            allow: false,
+        };
+        let open = world(&[]).changed(Change::Trunk(Box::new(trunk))).unwrap();
+        let first = |ban_port, from: &str| {
+            let world = open.changed(Change::Bans(vec![row(ban_port)])).unwrap();
+            let (edge, _) = edge(&world, &settings(denied(&world, 1))).unwrap();
+            let at = from.parse().unwrap();
+            let fits = |s: &&EdgeSource| {
+                let (network, prefix_len) = (s.network, s.prefix_len);
+                SourceMatch { network, prefix_len, port: s.port }.matches(at)
+            };
+            edge.sources.iter().find(fits).map(|source| source.action.clone())
+        };
+        assert_eq!(first(4_001, "198.51.100.7:4001"), Some(SourceAction::Deny));
+        assert_eq!(first(4_001, "198.51.100.7:4002"), Some(SourceAction::Trunk(10)));
+        assert_eq!(first(0, "198.51.100.7:4002"), Some(SourceAction::Deny));
+        let wide = Ban { prefix_len: 24, ..row(4_001) };
+        assert!(open.changed(Change::Bans(vec![wide])).is_err(), "a port of a network");
     }
 
     fn source(ip: IpAddr, prefix_len: u8) -> EdgeSource {
@@ -421,6 +460,7 @@ mod tests {
                 id,
                 network,
                 prefix_len,
+                port: 0,
                 reason,
                 from_us: 0,
                 until_us: None,

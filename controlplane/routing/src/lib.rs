@@ -79,7 +79,7 @@ pub use header::{BadHeaderRule, GUARDED, OWNED};
 pub use keep::{keep_id, kept, way};
 pub use list::{ListEntries, NumberLists};
 pub use location::{Locations, Output, Reach, RegisterError, Registrant, Touched, reach};
-pub use login::{Login, Logins, named_hosts, upstreams};
+pub use login::{Login, Logins, named_hosts, upstreams, upstreams_of};
 pub use names::{NAME_ADDRESSES_MAX, NAMES_MAX, NamedHost, Names};
 pub use nonce::{NonceCounts, NonceUse};
 pub use page::PageMap;

@@ -5,11 +5,14 @@ use crate::location::wire_transport;
 use crate::names::{self, NamedHost, PORT_DEFAULT};
 use crate::uri::{address_text, escape_user};
 use crate::world::World;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use strowger_link::Transport as WireTransport;
 use strowger_link::{AskId, Branch, BranchAuth, CallAsk, Secret, UPSTREAMS_MAX, Upstream};
-use strowger_model::{Egress, EgressTarget, HostPort, Transport, Trunk, TrunkId, TrunkLogin};
+use strowger_model::{
+    Egress, EgressTarget, HostPort, SubscriberId, Transport, Trunk, TrunkId, TrunkLogin,
+    TrunkLoginId,
+};
 
 /// A login with its password in clear.
 ///
@@ -28,6 +31,8 @@ pub struct Login {
 pub struct Logins {
     /// Those in use of each trunk, the preferred first.
     of: BTreeMap<TrunkId, Vec<Login>>,
+    /// At which trunks subscribers have logins of their own.
+    whose: BTreeMap<SubscriberId, BTreeSet<TrunkId>>,
 }
 
 impl Login {
@@ -59,18 +64,22 @@ impl Logins {
         mut open: impl FnMut(&TrunkLogin) -> Option<String>,
     ) -> Logins {
         let mut of: BTreeMap<TrunkId, Vec<Login>> = BTreeMap::new();
+        let mut whose: BTreeMap<SubscriberId, BTreeSet<TrunkId>> = BTreeMap::new();
         for row in rows.into_iter().filter(|row| row.enabled) {
             let secret = open(&row).map(|password| Secret {
                 username: row.auth_username.clone().unwrap_or_else(|| row.username.clone()),
                 password,
                 realm: row.realm.clone().unwrap_or_default(),
             });
+            if let Some(subscriber) = row.subscriber {
+                whose.entry(subscriber).or_default().insert(row.trunk);
+            }
             of.entry(row.trunk).or_default().push(Login { row, secret });
         }
         for logins in of.values_mut() {
             logins.sort_by_key(|login| (core::cmp::Reverse(login.row.priority), login.row.id));
         }
-        Logins { of }
+        Logins { of, whose }
     }
 
     fn all(&self) -> impl Iterator<Item = &Login> {
@@ -85,15 +94,26 @@ impl World {
         self.all_logins().of.get(&trunk).map_or(&[], Vec::as_slice)
     }
 
-    /// The login that a call shows: of those with the largest priority one after the other, by the
-    /// ask, so that asking again gives the same.
+    /// The login that a call shows: the caller's own, or else of those that are nobody's and have
+    /// the largest priority one after the other, by the ask, so that asking again gives the same.
     #[must_use]
-    pub fn login(&self, trunk: TrunkId, ask: AskId) -> Option<&Login> {
-        let logins = self.logins(trunk);
-        let first = logins.first()?.row.priority;
-        let equals = logins.iter().take_while(|login| login.row.priority == first).count();
+    pub fn login(
+        &self,
+        trunk: TrunkId,
+        caller: Option<SubscriberId>,
+        ask: AskId,
+    ) -> Option<&Login> {
+        let of = |whose: Option<SubscriberId>| {
+            let logins = self.logins(trunk).iter();
+            logins.filter(move |login| login.row.subscriber == whose)
+        };
+        if let Some(own) = caller.and_then(|id| of(Some(id)).next()) {
+            return Some(own);
+        }
+        let first = of(None).next()?.row.priority;
+        let equals = of(None).take_while(|login| login.row.priority == first).count();
         let turn = usize::try_from(ask.0 % (equals.max(1) as u64)).ok()?;
-        logins.get(turn)
+        of(None).nth(turn)
     }
 
     /// The login whose contact a request from `source` to `user` was sent to: its registrar sends
@@ -110,6 +130,10 @@ impl World {
     #[must_use]
     pub fn received<'a>(&'a self, source: SocketAddr, call: &'a CallAsk) -> &'a str {
         let Some(login) = self.login_called(source, &call.called) else { return &call.called };
+        // Whose login it is knows his own number there; here he is called by that of ours.
+        if let Some(whose) = login.row.subscriber.and_then(|id| self.subscriber(id)) {
+            return whose.numbers.first().map_or(&whose.username, |number| number.as_str());
+        }
         let own = [login.contact_user(), login.row.username.as_str()];
         if !call.to_user.is_empty() && !own.contains(&call.to_user.as_str()) {
             return &call.to_user;
@@ -236,15 +260,28 @@ pub fn named_hosts(world: &World) -> Vec<NamedHost> {
 }
 
 /// The registrations that the rows want, in the order of their ids, and how many were left out
-/// beyond [`UPSTREAMS_MAX`].
+/// beyond [`UPSTREAMS_MAX`]. Logins of subscribers are wanted while they are here.
 #[must_use]
-pub fn upstreams(world: &World) -> (Vec<Upstream>, usize) {
+pub fn upstreams(world: &World, is_here: impl Fn(SubscriberId) -> bool) -> (Vec<Upstream>, usize) {
     let logins = world.all_logins().all().filter(|login| login.row.register);
+    let logins = logins.filter(|login| login.row.subscriber.is_none_or(&is_here));
     let mut wanted: Vec<Upstream> = logins.filter_map(|login| upstream(world, login)).collect();
     wanted.sort_by_key(|upstream| upstream.id);
     let left_out = wanted.len().saturating_sub(UPSTREAMS_MAX);
     wanted.truncate(UPSTREAMS_MAX);
     (wanted, left_out)
+}
+
+/// The registrations that a subscriber's logins want while he is here; nothing of nearly all.
+#[must_use]
+pub fn upstreams_of(
+    world: &World,
+    subscriber: SubscriberId,
+) -> Vec<(TrunkLoginId, Option<Upstream>)> {
+    let trunks = world.all_logins().whose.get(&subscriber).into_iter().flatten();
+    let logins = trunks.flat_map(|trunk| world.logins(*trunk));
+    let own = logins.filter(|l| l.row.register && l.row.subscriber == Some(subscriber));
+    own.map(|login| (login.row.id, upstream(world, login))).collect()
 }
 
 fn upstream(world: &World, login: &Login) -> Option<Upstream> {

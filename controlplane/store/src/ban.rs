@@ -41,8 +41,9 @@ impl Writer<'_> {
     }
 
     async fn ban_of(&mut self, ban: &Ban) -> Result<Option<Ban>, StoreError> {
-        let sql = "SELECT * FROM bans WHERE network = $1 AND prefix_len = $2";
+        let sql = "SELECT * FROM bans WHERE network = $1 AND prefix_len = $2 AND port = $3";
         let query = sqlx::query(sql).bind(ban.network.to_string()).bind(i64::from(ban.prefix_len));
+        let query = query.bind(i64::from(ban.port));
         let row = query.fetch_optional(&mut *self.tx).await.tried("read a ban")?;
         row.map(|row| Ban::read(&Columns::new(Ban::TABLE, &row))).transpose()
     }
@@ -85,8 +86,8 @@ impl Writer<'_> {
 fn change(id: BanId, before: Option<&Ban>, after: Option<&Ban>, at_us: i64) -> Change {
     let shown = |ban: &Ban| -> Value {
         json!({
-            "network": format!("{}/{}", ban.network, ban.prefix_len), "reason": ban.reason,
-            "automatic": ban.automatic,
+            "network": format!("{}/{}", ban.network, ban.prefix_len), "port": ban.port,
+            "reason": ban.reason, "automatic": ban.automatic,
         })
     };
     Change {

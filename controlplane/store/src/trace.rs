@@ -9,7 +9,7 @@ use strowger_model::{Rate, RateId, TenantId};
 /// looks through the numbered places of a statement for each of them.
 const SIZES: [usize; 3] = [16, 4, 1];
 /// Columns of a trace.
-const COLUMNS: usize = 6;
+const COLUMNS: usize = 7;
 /// A record's start and its ask's time are the same but for rounding, microseconds.
 const SAME_CALL_US: i64 = 60_000_000;
 /// What is decided on while a call rings is decided within this, microseconds.
@@ -32,6 +32,20 @@ pub struct CallTrace {
     pub snapshot: u64,
     /// The steps, coded.
     pub steps: Box<[u8]>,
+    /// Header fields of the INVITE that are kept: names, and values without control characters.
+    pub headers: Vec<(String, String)>,
+}
+
+/// A line for each field, as in a message.
+fn lines_of(headers: &[(String, String)]) -> String {
+    let lines: Vec<String> =
+        headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    lines.join("\n")
+}
+
+fn headers_of(lines: &str) -> Vec<(String, String)> {
+    let fields = lines.lines().filter_map(|line| line.split_once(": "));
+    fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 /// The day of a time, counted since 1970 UTC.
@@ -48,7 +62,7 @@ fn insert(rows: usize) -> String {
     };
     let rows: Vec<String> = (0..rows).map(row).collect();
     format!(
-        "INSERT INTO call_traces (call, at_us, day, tenant_id, snapshot, steps) \
+        "INSERT INTO call_traces (call, at_us, day, tenant_id, snapshot, steps, headers) \
          VALUES {} ON CONFLICT (call, at_us) DO NOTHING",
         rows.join(", ")
     )
@@ -72,7 +86,8 @@ impl Writer<'_> {
                     .bind(day_of(trace.at_us))
                     .bind(trace.tenant.0)
                     .bind(trace.snapshot.cast_signed())
-                    .bind(trace.steps.to_vec());
+                    .bind(trace.steps.to_vec())
+                    .bind(lines_of(&trace.headers));
             }
             query.execute(&mut *self.tx).await.tried("write traces of calls")?;
         }
@@ -177,5 +192,6 @@ fn trace(c: &Columns<'_>, row: &sqlx::any::AnyRow) -> Result<CallTrace, StoreErr
         tenant: TenantId(c.int("tenant_id")?),
         snapshot: c.int("snapshot")?.cast_unsigned(),
         steps: steps.into(),
+        headers: headers_of(&c.text("headers")?),
     })
 }

@@ -6,6 +6,7 @@
 //! more is bound anew, at the address it had before where the configuration leaves a choice.
 
 use crate::complain;
+use crate::holder::{Kind, holder};
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
@@ -75,7 +76,7 @@ impl Kept {
             media = opened.map_or(Vec::new(), Steering::into_handles);
             for (index, &address) in config.sip.listen.iter().enumerate() {
                 let last = before.and_then(|before| before.sip.get(index).copied());
-                sip.push(bind("sip.listen", address, last, ports, open_sip)?);
+                sip.push(bind(("sip.listen", Kind::Udp), address, last, ports, open_sip)?);
             }
             streams = open_streams(config, &sip)?;
         }
@@ -85,7 +86,13 @@ impl Kept {
             Some(fd) => TcpListener::from(fd),
             None => {
                 let last = before.map(|before| before.admin);
-                bind("admin.listen", config.admin.listen, last, ports, TcpListener::bind)?
+                bind(
+                    ("admin.listen", Kind::Tcp),
+                    config.admin.listen,
+                    last,
+                    ports,
+                    TcpListener::bind,
+                )?
             }
         };
         Ok(Kept { sip, streams, media, admin })
@@ -169,7 +176,8 @@ fn open_streams(config: &Config, sip: &[UdpSocket]) -> Result<Vec<TcpListener>, 
     }
     for one in &config.sip.stream {
         let opened = bind_stream(one.listen);
-        all.push(opened.map_err(|e| format!("sip.stream: {}: {e}", one.listen))?);
+        let said = |e| unbound(("sip.stream", Kind::Tcp), one.listen, &e);
+        all.push(opened.map_err(said)?);
     }
     Ok(all)
 }
@@ -187,8 +195,17 @@ fn open_sip(address: SocketAddr) -> std::io::Result<UdpSocket> {
     bind_sip(address, false)
 }
 
+/// Why an address cannot be had; who has it, where that is to be seen.
+fn unbound((key, kind): (&str, Kind), address: SocketAddr, why: &std::io::Error) -> String {
+    let taken = why.kind() == ErrorKind::AddrInUse;
+    match taken.then(|| holder(kind, address)).flatten() {
+        Some(holder) => format!("{key}: {address}: {why}: {holder}"),
+        None => format!("{key}: {address}: {why}"),
+    }
+}
+
 fn bind<T>(
-    key: &str,
+    key: (&str, Kind),
     wanted: SocketAddr,
     last: Option<SocketAddr>,
     ports: Ports,
@@ -211,10 +228,10 @@ fn bind<T>(
         match open(address) {
             Ok(socket) => return Ok(socket),
             Err(e) if e.kind() == ErrorKind::AddrInUse && step < tries => {}
-            Err(e) => return Err(format!("{key}: {address}: {e}")),
+            Err(e) => return Err(unbound(key, address, &e)),
         }
     }
-    Err(format!("{key}: no free port from {wanted} on"))
+    Err(format!("{}: no free port from {wanted} on", key.0))
 }
 
 #[cfg(test)]
@@ -242,6 +259,7 @@ mod tests {
         let port = taken.local_addr().unwrap().port();
         let said = open(&config(port), Ports::Named, None).err().unwrap();
         assert!(said.starts_with(&format!("sip.listen: 127.0.0.1:{port}: ")), "{said}");
+        assert!(said.ends_with(&format!("(process {}) has it", std::process::id())), "{said}");
         let kept = open(&config(port), Ports::NextFree, None).unwrap();
         let kept = kept.addresses().unwrap();
         assert!(kept.sip[0].port() > port && kept.admin.port() != 0);

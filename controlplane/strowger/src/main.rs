@@ -25,6 +25,7 @@ mod client;
 mod csv;
 mod deck;
 mod document;
+mod holder;
 mod keeper;
 mod numbers;
 mod plane;

@@ -41,6 +41,8 @@ pub struct CallsConfig {
     pub ask_timeout_ms: u32,
     /// Longest call from its first INVITE to its end, milliseconds; 0 = no such limit.
     pub call_ms_max: u64,
+    /// Call-IDs of our branches begin as that of their caller does.
+    pub related_call_ids: bool,
 }
 
 impl Default for CallsConfig {
@@ -53,6 +55,7 @@ impl Default for CallsConfig {
             first_gen: 0,
             ask_timeout_ms: 3000,
             call_ms_max: 0,
+            related_call_ids: false,
         }
     }
 }

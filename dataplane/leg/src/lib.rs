@@ -351,4 +351,6 @@ pub struct Invite {
     /// The caller's credentials, for a branch that lets them pass; to another shard, whose place is
     /// wanted.
     pub shown: Vec<HeaderField>,
+    /// What the Call-ID begins with, so that it is found beside the caller's; nearly always none.
+    pub related: Option<Box<str>>,
 }

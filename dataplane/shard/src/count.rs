@@ -119,6 +119,7 @@ impl Counts {
             (Met::Scanner, self.sip_scanners),
             (Met::Lured, self.sip_lured),
             (Met::Malformed, self.sip_malformed),
+            (Met::Flooding, self.limited_datagrams.saturating_add(self.limited_requests)),
         ]
     }
 

@@ -27,10 +27,12 @@ pub(crate) enum Met {
     Lured,
     /// It cannot be read.
     Malformed,
+    /// It got no answer: its source sends more than is taken of a stranger.
+    Flooding,
 }
 
 /// How many there are.
-pub(crate) const METS: usize = 5;
+pub(crate) const METS: usize = 6;
 
 impl Met {
     const fn reason(self) -> Reason {
@@ -40,6 +42,7 @@ impl Met {
             Met::Scanner => Reason::Rejected,
             Met::Lured => Reason::UnknownNumber,
             Met::Malformed => Reason::BadRequest,
+            Met::Flooding => Reason::Overload,
         }
     }
 }
@@ -104,7 +107,7 @@ impl TurnedAway {
 }
 
 /// Who stands for sources beyond the bound: of two families, by what met them.
-const RESTS: usize = 10;
+const RESTS: usize = 2 * METS;
 
 fn rest_of(source: IpAddr) -> IpAddr {
     match source {

@@ -511,6 +511,7 @@ fn setup(
             first_gen: (epoch as u16).wrapping_mul(257),
             ask_timeout_ms: config.sip.ask_timeout_ms,
             call_ms_max: u64::from(config.sip.call_s_max) * 1_000,
+            related_call_ids: config.sip.related_call_ids,
         },
         media: MediaConfig {
             pairs_max: ports * addresses.len() / 4,

@@ -302,6 +302,7 @@ fn setup(token_key: Key, epoch: u32, seed: u64, now: Tick, (shard, of): (u8, u8)
             first_gen: (epoch as u16).wrapping_mul(257),
             ask_timeout_ms: ASK_TIMEOUT_MS,
             call_ms_max: 0,
+            related_call_ids: false,
         },
         media: MediaConfig {
             addresses: LISTENERS.map(address).to_vec(),

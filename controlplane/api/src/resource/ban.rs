@@ -1,7 +1,7 @@
 //! Bans: networks that we do not talk to.
 
 use super::{Draft, Resource};
-use crate::codec::{Flag, Ident, Moment, NO_NETWORK, Network, Opt, Text, parse_network, text};
+use crate::codec::{Flag, Ident, Int, Moment, NO_NETWORK, Network, Opt, Text, parse_network, text};
 use crate::field::{Codec, Object, Shaped, Use, Wrong, object};
 use crate::problem::Problem;
 use crate::shape::Components;
@@ -20,6 +20,8 @@ object! {
     id: Shown Ident => id;
     /// Network, for example `192.0.2.0/24`.
     network: Fixed BannedNetwork => self;
+    /// Only this port of a network that is one address; 0 is all ports.
+    port: Kept Int(0, 65_535) => port;
     /// Why, for people.
     reason: Free Text(0, 200) => reason;
     /// When it was made.
@@ -38,6 +40,7 @@ fn blank() -> Ban {
         id: BanId(0),
         network: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         prefix_len: 32,
+        port: 0,
         reason: String::new(),
         from_us: 0,
         until_us: None,

@@ -45,6 +45,9 @@ object! {
     expires_ms: Free Seconds(30, 86_400) => expires_s;
     /// Shown as the caller of calls with this login; null is the real caller.
     caller_number: Free Opt(NUMBER) => caller_number;
+    /// The one subscriber that it stands for: registered while he is registered here, shown for
+    /// his calls, and who calls it calls him; null is all who call by the trunk.
+    subscriber: Free Opt(Ident) => subscriber;
     /// In use.
     enabled: Free Flag => enabled;
 }
@@ -64,6 +67,7 @@ fn blank() -> TrunkLogin {
         contact_user: None,
         expires_s: 600,
         caller_number: None,
+        subscriber: None,
         enabled: true,
     }
 }
@@ -129,6 +133,12 @@ impl Resource for TrunkLogin {
     fn prepare(&mut self, draft: &Draft<'_, Self>) -> Result<(), Problem> {
         if let Some(trunk) = draft.world.trunk(self.trunk) {
             self.tenant = trunk.tenant;
+        }
+        if let Some(id) = self.subscriber {
+            let is_own = draft.world.subscriber(id).is_some_and(|row| row.tenant == self.tenant);
+            if !is_own {
+                return Err(Problem::refused("subscriber", "is no subscriber of the tenant"));
+            }
         }
         match draft.given.get("password").and_then(Value::as_str) {
             Some(password) => {

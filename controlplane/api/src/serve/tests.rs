@@ -3,9 +3,9 @@
 use crate::limits::{CONNECTION_MS_MAX, DRAIN_MS_MAX, HEAD_MS_MAX, READY_MS_MAX, REQUEST_MS_MAX};
 use crate::{
     AccountBalance, AccountHold, AllowancePool, Api, CallId, CallMessages, CertificateStanding,
-    Contact, HostStanding, Live, LiveCall, LoginStanding, MessagesOrder, MetricsWriter, MoneyOrder,
-    MoneyRefusal, Readiness, Registration, RegistrationKey, Reply, RouteRefusal, RouteTest,
-    RouteTested, Stranger, TraceOrder, TraceWords,
+    Contact, HostStanding, Live, LiveCall, LogLine, LogOrder, LoginStanding, MessagesOrder,
+    MetricsWriter, MoneyOrder, MoneyRefusal, Readiness, Registration, RegistrationKey, Reply,
+    RouteRefusal, RouteTest, RouteTested, Stranger, TraceOrder, TraceWords,
 };
 use std::future::pending;
 use std::net::SocketAddr;
@@ -140,6 +140,10 @@ impl Live for Mute {
     }
 
     fn messages(&self, _: MessagesOrder) -> Reply<'_, CallMessages> {
+        Box::pin(pending())
+    }
+
+    fn log_lines(&self, _: LogOrder) -> Reply<'_, Vec<LogLine>> {
         Box::pin(pending())
     }
 

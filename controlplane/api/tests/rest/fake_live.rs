@@ -6,12 +6,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use strowger_api::{
     AccountBalance, AccountHold, AllowancePool, Behind, CallId, CallMessages, CallSound, CallState,
-    CertificateStanding, Contact, HostStanding, ListOrder, ListSeen, Live, LiveCall, LoginCause,
-    LoginPhase, LoginStanding, MessagesOrder, MetricsWriter, MoneyOrder, MoneyRefusal, PortedOrder,
-    PortedSeen, Readiness, Registration, RegistrationKey, ReplayOrder, ReplayRefusal,
-    ReplayStanding, ReplayState, Reply, RouteBranch, RoutePayer, RouteRefusal, RouteSender,
-    RouteTest, RouteTested, RouteVerdict, SipMessage, Stranger, TraceEyes, TraceOrder, TraceStep,
-    TraceWords, TrunkFailure, Unavailable,
+    CertificateStanding, Contact, HostStanding, ListOrder, ListSeen, Live, LiveCall, LogLevel,
+    LogLine, LogOrder, LoginCause, LoginPhase, LoginStanding, MessagesOrder, MetricsWriter,
+    MoneyOrder, MoneyRefusal, PortedOrder, PortedSeen, Readiness, Registration, RegistrationKey,
+    ReplayOrder, ReplayRefusal, ReplayStanding, ReplayState, Reply, RouteBranch, RoutePayer,
+    RouteRefusal, RouteSender, RouteTest, RouteTested, RouteVerdict, SipMessage, Stranger,
+    TraceEyes, TraceOrder, TraceStep, TraceWords, TrunkFailure, Unavailable,
 };
 use strowger_model::{
     AccountId, Allowance, AllowanceId, Amount, Audio, Binding, CdrId, CdrMedia, Currency, Digits,
@@ -469,6 +469,21 @@ impl Live for FakeLive {
             steps: Vec::new(),
             targets: Vec::new(),
         }))
+    }
+
+    fn log_lines(&self, order: LogOrder) -> Reply<'_, Vec<LogLine>> {
+        let line = |(at_us, level, text): (i64, LogLevel, &str)| LogLine {
+            at_us,
+            level,
+            area: "strowger_controld".to_owned(),
+            text: text.to_owned(),
+        };
+        let all = [
+            (3_000_000, LogLevel::Warn, "a name has no address name=\"x\""),
+            (2_000_000, LogLevel::Info, "banned"),
+        ];
+        let fits = |line: &LogLine| order.level.is_none_or(|level| level == line.level);
+        self.say(all.map(line).into_iter().filter(fits).take(order.limit).collect())
     }
 
     fn strangers(&self, limit: usize) -> Reply<'_, Vec<Stranger>> {

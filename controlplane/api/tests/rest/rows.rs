@@ -401,8 +401,8 @@ pub(crate) async fn write(store: &Store) {
     w.insert_token(&new).await.unwrap();
     let began_us = 1_700_000_000_000_001;
     let trace = |call, at_us, tenant| {
-        let steps = vec![1, 200].into();
-        CallTrace { call, at_us, tenant: TenantId(tenant), snapshot: 12, steps }
+        let (steps, headers) = (vec![1, 200].into(), vec![("X-Route".into(), "7".into())]);
+        CallTrace { call, at_us, tenant: TenantId(tenant), snapshot: 12, steps, headers }
     };
     w.insert_traces(&[trace(1, 5, 1), trace(2, 5, 2), trace(u64::MAX, began_us, 1)]).await.unwrap();
     w.commit().await.unwrap();

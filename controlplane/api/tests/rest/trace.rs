@@ -16,6 +16,7 @@ fn a_record_says_why() {
         "call": "18446744073709551615", "cdr": "1", "decided": "2023-11-14T22:13:20.000001Z",
         "snapshot": "12", "decision": [step("byte", 1), step("byte", 200)],
         "afterwards": [step("hops", 1)],
+        "headers": [{"name": "X-Route", "value": "7"}],
     });
     assert_eq!(server.get("/api/v1/cdrs/1/trace").json(), expect);
     expect["cdr"] = Value::Null;
@@ -50,6 +51,23 @@ fn a_tenant_reads_its_own_reasons_only() {
         "refused": 1,
     });
     assert_eq!(all["items"], json!([row, row]));
+}
+
+#[test]
+fn lines_of_the_log_are_the_hosts_and_found_by_level() {
+    let server = Server::start();
+    assert_eq!(server.ask("GET", "/api/v1/log-lines", Some(TENANT)).status, 403);
+    let warned = json!({
+        "at": "1970-01-01T00:00:03.000000Z", "level": "warn", "area": "strowger_controld",
+        "text": "a name has no address name=\"x\"",
+    });
+    let all = server.get("/api/v1/log-lines?level=warn").json();
+    assert_eq!(all["items"], json!([warned]));
+    assert_eq!(
+        server.get("/api/v1/log-lines?limit=9").json()["items"].as_array().unwrap().len(),
+        2
+    );
+    assert_eq!(server.get("/api/v1/log-lines?level=loud").status, 400);
 }
 
 fn test_route(server: &Server, token: &str, body: &str) -> Response {

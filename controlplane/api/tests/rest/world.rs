@@ -124,6 +124,7 @@ async fn make(file: &Path) -> World {
         tenant: tenant_of(number),
         snapshot: 1,
         steps: vec![1, 200].into(),
+        headers: Vec::new(),
     });
     w.insert_traces(&traces).await.unwrap();
     let mut users = BTreeMap::new();
@@ -187,6 +188,7 @@ async fn feature_things(w: &mut Writer<'_>, number: i64) {
         contact_user: None,
         expires_s: 600,
         caller_number: None,
+        subscriber: None,
         enabled: true,
     };
     w.insert_trunk_login(&login).await.unwrap();
@@ -242,6 +244,7 @@ async fn tenant_things(w: &mut Writer<'_>) {
         id: BanId(id),
         network: "192.0.2.99".parse().unwrap(),
         prefix_len: 32,
+        port: 0,
         reason: String::new(),
         from_us: NOW_US,
         until_us: None,

@@ -438,6 +438,10 @@ pub struct TrunkLogin {
     pub expires_s: u32,
     /// Shown as the caller of calls with this login; `None` = the real caller.
     pub caller_number: Option<Digits>,
+    /// It stands for this subscriber alone (spec C-REG-06): registered while he is registered
+    /// here, shown for his calls, and who calls it calls him; `None` = for all who call by the
+    /// trunk.
+    pub subscriber: Option<SubscriberId>,
     /// In use.
     pub enabled: bool,
 }
@@ -461,6 +465,8 @@ pub struct Ban {
     pub network: IpAddr,
     /// Bits of it that count.
     pub prefix_len: u8,
+    /// Only this port of the one address that the network is; 0 = all ports.
+    pub port: u16,
     /// Why, for people.
     pub reason: String,
     /// When it was made.

@@ -180,6 +180,10 @@ settings! {
         /// was called, else the first (`best`). Without a number it is the user name.
         called_shown: CalledShown = CalledShown::Contact, Kind::Word(CALLED_SHOWN_WORDS),
             Subscriber, Routing, ["rewriteinternalcalled"];
+        /// Header fields of INVITEs whose values are kept beside the record, with the reasons of
+        /// the decision and as long as those; `none` keeps none. Credentials never are.
+        headers_kept: Vec<String> = Vec::new(), Kind::Programs, System, Control,
+            ["logsipmsgexchange"];
     }
 
     /// When the next hop is tried.
@@ -639,6 +643,14 @@ settings! {
         scanner_max: u32 = 1, LIMIT, System, Control, [];
         /// So many calls to a number that nobody is called at; 0 never.
         lured_max: u32 = 1, LIMIT, System, Control, [];
+        /// So many wrong credentials of one port of an address make a ban of that port alone, as
+        /// of one phone behind a NAT; 0 never.
+        wrong_credentials_port_max: u32 = 50, LIMIT, System, Control, [];
+        /// So many messages beyond the rates at which strangers are taken (`overload`); 0 never.
+        flood_max: u32 = 39_000, LIMIT, System, Control, ["MAXSUBMSGCOUNT"];
+        /// So many banned hosts of one network (IPv4 /24, IPv6 /48) make a ban of the network; 0
+        /// never.
+        range_bans_max: u32 = 0, LIMIT, System, Control, [];
         /// How long a caller may not call who is blocked by itself (`caller-rules`). Trusted trunks
         /// never are.
         caller_ban_ms: u64 = 86_400_000, Kind::Millis(MINUTE, LONG, 1_000), System, Control,

@@ -104,7 +104,8 @@ impl<'a> Attempt<'a> {
             }
             let shown = forwarding.unwrap_or_else(|| self.shown_outside(sender, egress));
             shown.onto(&mut branch);
-            if let Some(login) = self.world.login(trunk.id, self.ask.id) {
+            let caller = sender.subscriber().map(|row| row.id);
+            if let Some(login) = self.world.login(trunk.id, caller, self.ask.id) {
                 login.onto(&mut branch);
             }
             if egress.pass_digest && hops.place.part.is_none() {
@@ -379,7 +380,7 @@ pub(crate) fn emergency_branches(
             branch.gauges.clear();
             let own = world.account_settings(hop.1.account);
             speak(&mut branch.manner, own, Some(&hop.1.dialog));
-            if let Some(login) = world.login(hop.0.id, AskId(0)) {
+            if let Some(login) = world.login(hop.0.id, None, AskId(0)) {
                 login.onto(&mut branch);
             }
             branch

@@ -5,7 +5,7 @@ use crate::testing;
 use crate::world::Rows;
 use std::sync::Arc;
 use strowger_link::SourceAction;
-use strowger_model::{Ingress, Sealed, TenantId, TrunkLoginId};
+use strowger_model::{Ingress, Sealed, TenantId};
 
 fn row(id: i64, trunk: i64, username: &str) -> TrunkLogin {
     TrunkLogin {
@@ -22,6 +22,7 @@ fn row(id: i64, trunk: i64, username: &str) -> TrunkLogin {
         contact_user: None,
         expires_s: 600,
         caller_number: None,
+        subscriber: None,
         enabled: true,
     }
 }
@@ -120,9 +121,9 @@ fn the_largest_priority_is_shown_and_equals_take_turns() {
     let off = TrunkLogin { enabled: false, priority: 99, ..row(5, 3, "u") };
     let both = [address("192.0.2.3:5060"), address("192.0.2.4:5060")];
     let world = world(both, rows.into_iter().chain([off]).collect());
-    let shown = |ask| world.login(TrunkId(3), AskId(ask)).map(|login| login.row.id.0);
+    let shown = |ask| world.login(TrunkId(3), None, AskId(ask)).map(|login| login.row.id.0);
     assert_eq!([0, 1, 2, 3].map(shown), [2, 3, 2, 3].map(Some));
-    assert_eq!(world.login(TrunkId(4), AskId(0)), None);
+    assert_eq!(world.login(TrunkId(4), None, AskId(0)), None);
 }
 
 #[test]
@@ -165,7 +166,7 @@ fn what_is_registered_and_where() {
         &world(targets, rows),
         &[("sip.example", &["192.0.2.9", "2001:db8::9"]), ("reg.example", &["192.0.2.8"])],
     );
-    let (wanted, left_out) = upstreams(&world);
+    let (wanted, left_out) = upstreams(&world, |_| false);
     let shown: Vec<String> = wanted
         .iter()
         .map(|u| {
@@ -196,7 +197,7 @@ fn what_is_registered_and_where() {
 fn a_name_without_an_address_is_registered_nowhere_yet() {
     let targets = [EgressTarget::Host(host("sip.example", 0)), address("192.0.2.4:5060")];
     let world = world(targets, vec![row(6, 3, "a")]);
-    assert_eq!(upstreams(&world).0[0].addresses, []);
+    assert_eq!(upstreams(&world, |_| false).0[0].addresses, []);
     assert_eq!(
         world.egress_addresses(world.trunk(TrunkId(3)).unwrap().egress.as_ref().unwrap()),
         []
@@ -262,4 +263,56 @@ fn another_address_of_a_name_is_another_source() {
     let egress = after.trunk(TrunkId(3)).unwrap().egress.as_ref().unwrap();
     let to = after.egress_addresses(egress);
     assert_eq!(to, [("192.0.2.10:5060".parse().unwrap(), "sip.example".to_owned())]);
+}
+
+/// Trunk 3 with a login of subscriber 7, one of subscriber 8, and one for all others.
+fn world_of_subscribers() -> World {
+    let both = [address("192.0.2.3:5060"), address("192.0.2.4:5060")];
+    let own = |id, whose| TrunkLogin {
+        subscriber: Some(SubscriberId(whose)),
+        priority: 99,
+        ..row(id, 3, &format!("carrier{whose}"))
+    };
+    let world = world(both, vec![own(1, 7), own(2, 8), row(3, 3, "all")]);
+    let mut ann = testing::subscriber(7, "ann");
+    ann.numbers = vec![testing::digits("4930")];
+    world.changed(crate::world::Change::Subscriber(Box::new(ann))).unwrap()
+}
+
+#[test]
+fn a_subscriber_shows_its_own_login_and_nobody_elses() {
+    let world = world_of_subscribers();
+    let shown = |caller: Option<i64>| {
+        let login = world.login(TrunkId(3), caller.map(SubscriberId), AskId(5));
+        login.map(|login| login.row.id.0)
+    };
+    assert_eq!([Some(7), Some(8), Some(9), None].map(shown), [1, 2, 3, 3].map(Some));
+}
+
+#[test]
+fn a_subscribers_login_is_registered_while_he_is_here() {
+    let world = world_of_subscribers();
+    let ids = |here: &[i64]| -> Vec<i64> {
+        let (wanted, _) = upstreams(&world, |id| here.contains(&id.0));
+        wanted.iter().map(|upstream| upstream.id).collect()
+    };
+    assert_eq!([ids(&[]), ids(&[8]), ids(&[7, 8])], [vec![3], vec![2, 3], vec![1, 2, 3]]);
+    let own = upstreams_of(&world, SubscriberId(7));
+    assert_eq!(own.len(), 1);
+    assert_eq!(own[0].1.as_ref().map(|u| u.aor.as_str()), Some("sip:carrier7@192.0.2.3"));
+    assert!(upstreams_of(&world, SubscriberId(9)).is_empty());
+}
+
+#[test]
+fn who_calls_a_subscribers_login_calls_him_whatever_he_is_called_there() {
+    let world = world_of_subscribers();
+    for (called, to, received) in [
+        ("carrier7", "carrier7", "4930"),
+        ("carrier7", "+49301234", "4930"),
+        ("all", "+49301234", "+49301234"),
+    ] {
+        let call = CallAsk { to_user: to.into(), ..call(called) };
+        let from = "192.0.2.3:5060".parse().unwrap();
+        assert_eq!(world.received(from, &call), received, "{called} {to}");
+    }
 }

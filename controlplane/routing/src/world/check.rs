@@ -85,6 +85,7 @@ pub(super) fn ban(row: &Ban) -> Checked {
     let bits = if row.network.to_canonical().is_ipv4() { 32 } else { 128 };
     // A ban of everybody would be one of ourselves.
     range(name, "network", (1..=bits).contains(&row.prefix_len))?;
+    range(name, "port", row.port == 0 || row.prefix_len == bits)?;
     range(name, "until", row.until_us.is_none_or(|until| until > row.from_us))
 }
 

@@ -64,6 +64,7 @@ fn columns_to(table: &str) -> &'static [Reference] {
             ("setting", "settings", "subscriber_id"),
             ("phonebook entry", "phonebook_entries", "subscriber_id"),
             ("caller rule", "caller_rules", "subscriber_id"),
+            ("login at a carrier", "trunk_logins", "subscriber_id"),
         ],
         "dids" => &[("phonebook entry", "phonebook_entries", "did_id")],
         "trunks" => &[

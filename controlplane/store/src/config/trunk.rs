@@ -61,6 +61,7 @@ impl ConfigRow for TrunkLogin {
         "expires_s",
         "caller_number",
         "enabled",
+        "subscriber_id",
     ];
 
     fn id(&self) -> i64 {
@@ -84,6 +85,7 @@ impl ConfigRow for TrunkLogin {
             self.expires_s.into(),
             self.caller_number.map(|n| n.as_str().to_owned()).into(),
             self.enabled.into(),
+            self.subscriber.map(|id| id.0).into(),
         ]
     }
 
@@ -111,6 +113,7 @@ impl ConfigRow for TrunkLogin {
             contact_user: c.text_or_null("contact_user")?,
             expires_s: c.small("expires_s")?,
             caller_number: c.digits_or_null("caller_number")?,
+            subscriber: c.int_or_null("subscriber_id")?.map(SubscriberId),
             enabled: c.flag("enabled")?,
         })
     }
@@ -118,8 +121,17 @@ impl ConfigRow for TrunkLogin {
 
 impl ConfigRow for Ban {
     const TABLE: &'static str = "bans";
-    const COLUMNS: &'static [&'static str] =
-        &["id", "network", "prefix_len", "reason", "from_us", "until_us", "automatic", "allow"];
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "network",
+        "prefix_len",
+        "reason",
+        "from_us",
+        "until_us",
+        "automatic",
+        "allow",
+        "port",
+    ];
 
     fn id(&self) -> i64 {
         self.id.0
@@ -135,6 +147,7 @@ impl ConfigRow for Ban {
             self.until_us.into(),
             self.automatic.into(),
             self.allow.into(),
+            self.port.into(),
         ]
     }
 
@@ -143,6 +156,7 @@ impl ConfigRow for Ban {
             id: BanId(c.int("id")?),
             network: c.parsed("network", "address")?,
             prefix_len: c.small("prefix_len")?,
+            port: c.small("port")?,
             reason: c.text("reason")?,
             from_us: c.int("from_us")?,
             until_us: c.int_or_null("until_us")?,

@@ -396,6 +396,7 @@ fn trunk_logins(tenant: TenantId) -> Vec<TrunkLogin> {
         contact_user: Some("line1".into()),
         expires_s: 600,
         caller_number: Some(digits("4940")),
+        subscriber: Some(SubscriberId(1)),
         enabled: true,
     }]
 }
@@ -454,6 +455,7 @@ fn bans() -> Vec<Ban> {
         id: BanId(1),
         network: "2001:db8:bad::".parse().unwrap(),
         prefix_len: 48,
+        port: 5060,
         reason: "scanner".into(),
         from_us: 5,
         until_us: Some(6),

@@ -15,7 +15,8 @@ const DAY_US: i64 = 86_400_000_000;
 
 fn trace(call: u64, at_us: i64, tenant: i64) -> CallTrace {
     let steps = vec![1, 0, 255, tenant as u8].into();
-    CallTrace { call, at_us, tenant: TenantId(tenant), snapshot: 7, steps }
+    let headers = vec![("X-Route".to_owned(), format!("a: b;{call}"))];
+    CallTrace { call, at_us, tenant: TenantId(tenant), snapshot: 7, steps, headers }
 }
 
 async fn write(db: &Db, traces: &[CallTrace]) {

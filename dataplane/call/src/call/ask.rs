@@ -1,6 +1,6 @@
 //! The caller waits: asking, answers, defaults.
 
-use super::brought::{Brought, parts_for};
+use super::brought::{Brought, parts_for, related_to};
 use super::end::{End, Farewell};
 use super::hunt::Hunt;
 use super::leg::Leg;
@@ -104,6 +104,8 @@ impl Call {
         let is_emergency = table.is_some();
         let (shown, parts) = (take(&mut offer.shown), take(&mut offer.parts));
         let replaces = offer.replaces.take();
+        let relates = cx.desk.config.related_call_ids;
+        let related = if relates { related_to(&offer.sip_call_id) } else { None };
         let (offered, question) = question(offer, is_emergency);
         let body = match (place, &replaces) {
             (Some(place), Some(replaces)) => pick_up(question, replaces, place),
@@ -120,7 +122,7 @@ impl Call {
         });
         let emergency = table.unwrap_or_default();
         let replaces = replaces.map(|replaces| (replaces.leg, replaces.ringing));
-        let brought = Brought { offer: offered, shown, parts };
+        let brought = Brought { offer: offered, shown, parts, related };
         let asked = Box::new(Asked { ask, brought, emergency, replaces });
         // Nobody is there to answer: an emergency call does not wait for that to change.
         if cx.desk.link == Link::Lost && !asked.emergency.is_empty() {

@@ -33,6 +33,8 @@ pub(crate) struct Hunt {
     shown: Box<[HeaderField]>,
     /// What stands beside the caller's description and passes its own side.
     parts: Box<[Part]>,
+    /// What the Call-IDs of branches begin with; nearly always nothing.
+    related: Option<Box<str>>,
     /// Fields of what legs said last, for the caller.
     fields: Option<Box<Said>>,
     /// What stood beside the refusals of branches.
@@ -100,7 +102,7 @@ impl Hunt {
 
     /// `question` is what the caller asked for, when it is known.
     pub(crate) fn new(go: Go, brought: Brought, question: Option<CallAsk>) -> Hunt {
-        let Brought { offer, shown, parts } = brought;
+        let Brought { offer, shown, parts, related } = brought;
         let asks = |stage: &Stage| stage.branches.iter().any(|b| b.redirect == OnRedirect::Ask);
         let question = question.filter(|_| go.stages.iter().any(asks));
         Hunt {
@@ -112,6 +114,7 @@ impl Hunt {
             offer,
             shown: shown.into(),
             parts: parts.into(),
+            related,
             fields: None,
             beside: Vec::new(),
             failures: Vec::new(),
@@ -288,7 +291,8 @@ impl Call {
                     BranchAuth::Ours | BranchAuth::Mapped(_) => Vec::new(),
                 };
                 let parts = parts.unwrap_or_default();
-                self.invite(leg, branch, Brought { offer: body, shown, parts }, cx);
+                let related = hunt.related.clone();
+                self.invite(leg, branch, Brought { offer: body, shown, parts, related }, cx);
             }
             Err(failure) => self.branch_failed(hunt, leg, failure, Farewell::None, cx),
         }
@@ -353,9 +357,9 @@ impl Call {
     }
 
     pub(crate) fn invite(&mut self, leg: u8, branch: Branch, brought: Brought, cx: &mut Cx<'_>) {
-        let Brought { offer: body, shown, parts } = brought;
+        let Brought { offer: body, shown, parts, related } = brought;
         let hops_left = self.hops_left.saturating_sub(1);
-        let invite = Invite { branch, hops_left, body, parts, shown };
+        let invite = Invite { branch, hops_left, body, parts, shown, related };
         self.command(leg, Command::Invite(Box::new(invite)), cx);
     }
 

@@ -46,16 +46,14 @@ pub(super) fn beside(message: Message<'_>) -> Vec<Part> {
     if bytes.len() > BODY_MAX {
         return Vec::new();
     }
-    let text = |header: Header| {
-        let value = lex::unfolded(message.value(header).unwrap_or_default());
-        String::from_utf8_lossy(&value).into()
-    };
-    let body = Body { content_type: text(Header::ContentType), data: bytes.into() };
-    vec![Part { body, disposition: text(Header::ContentDisposition), required: false }]
+    vec![whole_part(message, false)]
 }
 
 /// What an INVITE or UPDATE brings: the session description and what stands beside it. Whether
 /// that passes, the plan of the call says, or what the leg takes.
+///
+/// Signalling of the telephone network alone (RFC 3204) is a late offer of whoever speaks it: it
+/// must be understood, so the plan says whether it is.
 ///
 /// # Errors
 /// A body that is no session description and has none among its parts: 415 (or 413, 400).
@@ -85,8 +83,37 @@ pub(super) fn contents(message: Message<'_>) -> Result<Contents, Bar> {
         Some(bytes) if bytes.len() > BODY_MAX => Err(Bar::new(413)),
         Some(bytes) => Ok(Contents { session: Some(Body::sdp(bytes)), parts }),
         None if is_optional(message) => Ok(Contents::default()),
+        None if is_signalling(kind) && bytes.len() > BODY_MAX => Err(Bar::new(413)),
+        None if is_signalling(kind) => {
+            Ok(Contents { session: None, parts: vec![whole_part(message, true)] })
+        }
+        None if parts.iter().any(is_signalling_part) => {
+            for part in parts.iter_mut().filter(|part| is_signalling_part(part)) {
+                part.required = true;
+            }
+            Ok(Contents { session: None, parts })
+        }
         None => Err(Bar::with(415, Header::Accept, super::gate::ACCEPT)),
     }
+}
+
+/// ISUP and QSIG (RFC 3204).
+fn is_signalling(kind: MediaType<'_>) -> bool {
+    kind.is("application", "isup") || kind.is("application", "qsig")
+}
+
+fn is_signalling_part(part: &Part) -> bool {
+    MediaType::parse(part.body.content_type.as_bytes()).is_some_and(is_signalling)
+}
+
+/// A whole body as the one part that it is.
+fn whole_part(message: Message<'_>, required: bool) -> Part {
+    let text = |header: Header| {
+        let value = lex::unfolded(message.value(header).unwrap_or_default());
+        String::from_utf8_lossy(&value).into()
+    };
+    let body = Body { content_type: text(Header::ContentType), data: message.body().into() };
+    Part { body, disposition: text(Header::ContentDisposition), required }
 }
 
 /// Whether Content-Disposition lets us pass over the body (RFC 3261 20.11).
@@ -364,7 +391,7 @@ mod tests {
         let last =
             body.replace("--b1--", "--b1\nContent-Disposition: x;handling=REQUIRED\n\nhi\n--b1--");
         assert!(required(&last));
-        let without = body.replace("application/sdp", "text/plain");
+        let without = body.replace("application/sdp", "text/plain").replace("isup", "x-isup");
         assert_eq!(sdp("c: multipart/mixed;boundary=b1\n", &without), Err(415));
     }
 
@@ -390,6 +417,36 @@ mod tests {
         let kind = written.content_type;
         let again = of(&format!("INVITE sip:a SIP/2.0\nc: {kind}\n\n{data}"));
         assert_eq!((again.session, again.parts), (session, parts));
+    }
+
+    /// RFC 3204: an INVITE may bring nothing but what the telephone network says.
+    #[test]
+    fn signalling_of_the_telephone_network_alone_is_a_late_offer() {
+        let of = |head: &str, body: &str| {
+            let text = format!("INVITE sip:a SIP/2.0\n{head}\n{body}");
+            with(&text, |message| {
+                contents(message).map_err(|bar| bar.status).map(|Contents { session, parts }| {
+                    assert_eq!(session, None);
+                    let shown = parts.iter().map(|p| {
+                        let (kind, disposition) = (&p.body.content_type, &p.disposition);
+                        format!("{kind} {disposition} {} {}", p.required, text_of(&p.body))
+                    });
+                    shown.collect::<Vec<_>>()
+                })
+            })
+        };
+        let said = "c: Application/ISUP;version=itu-t92+\nContent-Disposition: signal\n";
+        let expect = "Application/ISUP;version=itu-t92+ signal true x".to_owned();
+        assert_eq!(of(said, "x"), Ok(vec![expect]));
+        assert_eq!(of("c: application/qsig\n", "x").map(|parts| parts.len()), Ok(1));
+        let optional = "c: application/isup\nContent-Disposition: signal;handling=optional\n";
+        assert_eq!(of(optional, "x"), Ok(vec![]));
+        assert_eq!(of("c: application/isup-x\n", "x"), Err(415));
+        assert_eq!(of("c: application/isup\n", &"x".repeat(BODY_MAX + 1)), Err(413));
+        let parts = "--b\nContent-Type: text/plain\n\nhi\n--b\nContent-Type: \
+                     application/isup\n\nx\n--b--\n";
+        let both = ["text/plain  false hi", "application/isup  true x"].map(str::to_owned);
+        assert_eq!(of("c: multipart/mixed;boundary=b\n", parts), Ok(both.to_vec()));
     }
 
     #[test]

@@ -230,7 +230,8 @@ impl Bench {
             Part { body, disposition: "signal".into(), required: seed & 16 == 0 }
         };
         let parts = (seed & 8 != 0).then(part).into_iter().collect();
-        let invite = Invite { branch, hops_left: 70, body, parts, shown: Vec::new() };
+        let invite =
+            Invite { branch, hops_left: 70, body, parts, shown: Vec::new(), related: None };
         self.endpoint.handle_command(id, Command::Invite(Box::new(invite)), self.now);
     }
 

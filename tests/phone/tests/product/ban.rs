@@ -246,3 +246,93 @@ fn where_programs_are_served_no_others_are() {
     ada.unregister().unwrap();
     demo.stop();
 }
+
+/// Whoever sends more than is taken of a stranger for long is banned; a trusted trunk that does the
+/// same never is.
+#[test]
+fn a_flood_is_banned_by_itself_but_never_a_trusted_trunk() {
+    let home = Home::new();
+    let config = "overload.stranger_datagrams = 50\n";
+    let demo = start(&home, config, &[("flood_max", "500")]);
+    let trunk = Raw::new(SocketAddr::from(([127, 0, 0, 69], 0)), demo.sip).unwrap();
+    let sources = json!([{"network": "127.0.0.69/32"}]);
+    let ingress = json!({"account": "2", "sources": sources});
+    let body = json!({"tenant": "1", "organization": "2", "name": "edge", "ingress": ingress});
+    make(&demo, "trunks", &body);
+    std::thread::sleep(IN_FORCE);
+    let raw = stranger(&demo);
+    let flood = |from: &Raw| {
+        for n in 0..300 {
+            from.send(&request("OPTIONS", "1001", "phone", n)).unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    let ban = eventually("the flood is banned", || {
+        flood(&raw);
+        flood(&trunk);
+        bans(&demo).into_iter().find(|ban| text(ban, "network") == NETWORK)
+    });
+    assert!(text(&ban, "reason").contains("more messages than are taken"), "{ban:#}");
+    (0..5).for_each(|_| flood(&trunk));
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(bans(&demo).len(), 1, "{:#?}", bans(&demo));
+    assert!(is_heard(&trunk, 1_001));
+    demo.stop();
+}
+
+/// Behind one address somebody is registered and somebody guesses: the guesser's port is banned.
+#[test]
+fn who_guesses_behind_a_nat_is_banned_by_its_port_alone() {
+    let home = Home::new();
+    let demo = start(&home, "", &[("wrong_credentials_port_max", "3")]);
+    let office = [127, 0, 0, 70];
+    let phone = |user: &str, password: &str| {
+        let config = Config::new(user, password, demo.sip);
+        let bind = SocketAddr::from((office, 0));
+        Phone::new(Config { bind, patience: Duration::from_secs(2), ..config }).unwrap()
+    };
+    let ada = phone(ALICE.0, ALICE.1);
+    ada.register(300).unwrap();
+    let guesser = phone("1002", "wrong");
+    for _ in 0..3 {
+        assert!(guesser.register(60).is_err());
+    }
+    let ban = eventually("the port is banned", || bans(&demo).into_iter().next());
+    assert_eq!(
+        (text(&ban, "network"), ban["port"].as_u64()),
+        ("127.0.0.70/32", Some(u64::from(guesser.addr().port())),)
+    );
+    assert!(text(&ban, "reason").contains("wrong credentials"), "{ban:#}");
+    std::thread::sleep(IN_FORCE);
+    let refused = demo.rest.shard("sip_denied");
+    assert!(guesser.register(60).is_err());
+    demo.rest.fresh_counters();
+    assert!(demo.rest.shard("sip_denied") > refused, "it gets no answer any more");
+    ada.register(300).unwrap();
+    assert_eq!(bans(&demo).len(), 1);
+    // By hand a ban may be of a port of one address, and of nothing wider.
+    let wide = json!({"network": "192.0.2.0/24", "port": 5060});
+    let (status, said) = demo.rest.post("/api/v1/bans", "wide", &wide.to_string());
+    assert!(status == 422 && said.to_string().contains("port"), "{status} {said}");
+    make(&demo, "bans", &json!({"network": "192.0.2.7/32", "port": 5060}));
+    ada.unregister().unwrap();
+    demo.stop();
+}
+
+#[test]
+fn a_range_is_banned_when_so_many_of_its_hosts_are() {
+    let home = Home::new();
+    let demo = start(&home, "", &[("range_bans_max", "2")]);
+    for last in [1, 2] {
+        let raw = Raw::new(SocketAddr::from(([127, 0, 9, last], 0)), demo.sip).unwrap();
+        raw.send(&request("OPTIONS", "100", "friendly-scanner", last.into())).unwrap();
+    }
+    let ban = eventually("the range is banned", || {
+        bans(&demo).into_iter().find(|ban| text(ban, "network") == "127.0.9.0/24")
+    });
+    assert!(text(&ban, "reason").contains("hosts of the network"), "{ban:#}");
+    std::thread::sleep(IN_FORCE);
+    let third = Raw::new(SocketAddr::from(([127, 0, 9, 3], 0)), demo.sip).unwrap();
+    assert!(!is_heard(&third, 9), "it did nothing, but its network did");
+    demo.stop();
+}

@@ -288,6 +288,53 @@ fn isup_goes_on_in_every_message_of_a_call() {
     demo.stop();
 }
 
+/// ISUP alone is a late offer: it goes on alone, and sessions are described by 200 and ACK.
+#[test]
+fn isup_alone_is_a_late_offer() {
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let (peer, carrier) = (Line::new(), Line::new());
+    lead_to(&demo, carrier.at());
+    let trunk = format!("trunks/{}", edge(&demo, peer.at()));
+    let alone = |nth: u32| {
+        let mut invite = invite(&peer, &demo, nth);
+        invite.push("Content-Disposition", "signal");
+        invite.set_body("application/ISUP;version=itu-t92+", ISUP);
+        invite
+    };
+    // Whoever takes none says so.
+    let refused = alone(20);
+    peer.say(&refused, demo.sip);
+    let said = peer.answer("INVITE");
+    assert_eq!(said.code(), Some(415));
+    peer.say(&acknowledged(&refused, &said), demo.sip);
+
+    let bodies = json!({"dialog": {"bodies": {"types": ["application/isup"], "len_max": 100}}});
+    set(&demo, &trunk, &json!({"ingress": bodies}));
+    set(&demo, "trunks/1", &json!({"egress": bodies}));
+    let invite = alone(21);
+    peer.say(&invite, demo.sip);
+    let (asked, from) = carrier.request("INVITE");
+    assert_eq!(asked.header("Content-Type"), Some("application/ISUP;version=itu-t92+"));
+    assert!(asked.to_bytes().ends_with(ISUP), "{asked:?}");
+    let mut ok = Message::response(200, &asked, Some("line"));
+    ok.push("Contact", &format!("<sip:line@{}>", carrier.at()));
+    mix(&mut ok, carrier.at());
+    carrier.say(&ok, from);
+    let ok = peer.answer("INVITE");
+    assert!(brings_isup(&ok));
+    let mut ack = inside(&invite, &ok, "ACK", 1);
+    ack.set_body("application/sdp", sdp(peer.at()).as_bytes());
+    peer.say(&ack, demo.sip);
+    let acked = carrier.request("ACK").0;
+    assert_eq!(acked.header("Content-Type"), Some("application/sdp"), "{acked:?}");
+    peer.say(&inside(&invite, &ok, "BYE", 2), demo.sip);
+    carrier.agree("BYE");
+    assert_eq!(peer.answer("BYE").code(), Some(200));
+    assert_tidy(&demo);
+    demo.stop();
+}
+
 /// A trunk that shows no credentials calls by the programs that are set, and by no others.
 #[test]
 fn a_trunk_calls_by_the_programs_of_its_list() {

@@ -247,3 +247,55 @@ fn tech_prefixes_tell_customers_of_one_address_apart_and_are_put_in_front_for_ca
     assert_tidy(&demo);
     demo.stop();
 }
+
+/// However long a call may talk, it ends when the configuration file says.
+#[test]
+fn the_longest_call_is_that_of_the_configuration_file() {
+    let home = Home::new();
+    // The shortest that may be set.
+    let demo = Demo::start_with(&home, "sip.call_s_max = 60\n");
+    let (ada, bob) = (desk(&demo, ALICE), desk(&demo, BOB));
+    let began = Instant::now();
+    let talk = Talk::new(&ada, "1002", &bob);
+    assert_eq!(talk.out.wait_end(Duration::from_secs(70)).unwrap(), EndedBy::RemoteBye);
+    let took = began.elapsed();
+    assert_eq!(talk.inc.wait_end(SOON).unwrap(), EndedBy::RemoteBye);
+    assert!((59..64).contains(&took.as_secs()), "{took:?}");
+    let cdr = demo.rest.cdrs(1).remove(0);
+    assert_eq!(text(&cdr, "outcome.reason"), "max-duration", "{cdr:#}");
+    demo.stop();
+}
+
+/// Where the called number of a trunk's calls stands, its row says (spec SIP-URI-01).
+#[test]
+fn a_trunk_names_the_called_number_in_to_or_in_the_request_uri() {
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let bob = desk(&demo, BOB);
+    let peer = Carrier::new(std::net::SocketAddr::from(([127, 0, 0, 1], 0)), demo.sip).unwrap();
+    let sources = json!([{"network": "127.0.0.1/32", "port": peer.addr().port()}]);
+    let ingress = json!({"account": "2", "sources": sources});
+    let body = json!({"tenant": "1", "organization": "2", "name": "edge", "ingress": ingress});
+    let trunk = format!("trunks/{}", make(&demo, "trunks", &body));
+    let rings = |called: &str, to: &str| {
+        let to = format!("<sip:{to}@{}>", demo.sip);
+        let call = peer.phone().invite_with(called, &[("To", &to)], true).unwrap();
+        let end = match bob.wait_call(Duration::from_secs(2)) {
+            Ok(rings) => {
+                rings.reject(486).unwrap();
+                true
+            }
+            Err(_) => false,
+        };
+        call.wait_end(SOON).unwrap();
+        end
+    };
+    let from = |place: &str| {
+        set(&demo, &trunk, &json!({"ingress": {"called_from": place}}));
+        [rings("1002", "990000"), rings("990000", "1002")]
+    };
+    assert_eq!(from("auto"), [true, false]);
+    assert_eq!(from("to"), [false, true]);
+    assert_eq!(from("request-uri"), [true, false]);
+    demo.stop();
+}

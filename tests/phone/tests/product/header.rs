@@ -14,6 +14,7 @@ use crate::demo::{Demo, Home};
 use crate::rest::text;
 use crate::rows::{IN_FORCE, answered, lead_to, make, new_carrier, set};
 use crate::talk::{SOON, desk};
+use crate::why::trace_of;
 
 /// A trunk that calls come from, at `source`; its id.
 fn edge_trunk(demo: &Demo, source: SocketAddr) -> String {
@@ -275,5 +276,46 @@ fn listeners_and_numbers_are_those_of_the_trunks_row() {
     let asserted = seen.asserted().unwrap_or_default();
     assert!(asserted.starts_with("00") && asserted.ends_with(seen.from()), "{asserted}");
     assert_tidy(&demo);
+    demo.stop();
+}
+
+/// Header fields that an operator names stand beside the record.
+#[test]
+fn header_fields_that_are_named_are_kept_beside_the_record() {
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let carrier = new_carrier(&demo);
+    lead_to(&demo, carrier.addr());
+    let ada = desk(&demo, ALICE);
+    let kept = |count: usize| {
+        let fields = [("X-Customer", "4711"), ("X-Other", "no")];
+        let call = ada.invite_with("44700", &fields, true).unwrap();
+        answered(&call);
+        let cdrs = demo.rest.cdrs(count);
+        let newest = cdrs.iter().max_by_key(|cdr| text(cdr, "started").to_owned()).unwrap();
+        trace_of(&demo, newest)["headers"].clone()
+    };
+    assert_eq!(kept(1), json!([]));
+    let named = json!({"category": "call", "name": "headers_kept", "value": "x-customer"});
+    make(&demo, "settings", &named);
+    std::thread::sleep(IN_FORCE);
+    assert_eq!(kept(2), json!([{"name": "X-Customer", "value": "4711"}]));
+    demo.stop();
+}
+
+/// Where Call-IDs are related, one search finds both sides of a call, and no address of the caller.
+#[test]
+fn call_ids_are_related_where_that_is_set() {
+    let home = Home::new();
+    let demo = Demo::start_with(&home, "sip.related_call_ids = true\n");
+    let carrier = new_carrier(&demo);
+    lead_to(&demo, carrier.addr());
+    let ada = desk(&demo, ALICE);
+    let call = ada.invite("44700").unwrap();
+    answered(&call);
+    let own = call.sip_call_id().split('@').next().unwrap().to_owned();
+    let seen = carrier.wait_ended(1, SOON).unwrap();
+    let there = seen[0].invite.header("Call-ID").unwrap();
+    assert!(there.starts_with(&format!("{own}-")) && !there.contains('@'), "{own} {there}");
     demo.stop();
 }

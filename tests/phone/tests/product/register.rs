@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use strowger_model::{
     Digits, EgressTarget, HostPort, Ingress, Route, RouteId, RouteTarget, Sealed, Trunk, TrunkId,
     TrunkLogin, TrunkLoginId,
@@ -16,6 +16,7 @@ use strowger_store::{Place, Sealer, Secret, Store};
 
 use crate::demo::{Demo, Home, eventually};
 use crate::rest::text;
+use crate::rows::IN_FORCE;
 use crate::talk::{SOON, desk};
 
 /// The carrier's trunk in the demo's data.
@@ -47,6 +48,7 @@ fn login(id: i64, password: &str) -> (TrunkLogin, String) {
         contact_user: None,
         expires_s: 600,
         caller_number: None,
+        subscriber: None,
         enabled: true,
     };
     (login, password.to_owned())
@@ -261,5 +263,55 @@ fn a_trunk_may_be_known_by_its_name() {
     call.bye().unwrap();
     let seen = carrier.wait_ended(1, SOON).unwrap();
     assert!(seen[0].invite.uri().contains("@localhost"), "{}", seen[0].invite.uri());
+    demo.stop();
+}
+
+/// A subscriber who is known at the carrier by another name and password: registered there while he
+/// is here, called there by his number here, and he alone calls by it (spec C-REG-06).
+#[test]
+fn a_subscribers_own_login_is_registered_while_he_is_here() {
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let carrier = carrier(&demo);
+    carrier.otherwise(Script::delayed(Duration::ZERO));
+    write(&demo, address(&carrier), vec![]);
+    std::thread::sleep(IN_FORCE);
+    let path = format!("/api/v1/trunks/{TRUNK}/logins");
+    let body = |subscriber: &str| {
+        json!({
+            "username": "us", "password": "pw", "register": true, "subscriber": subscriber,
+        })
+    };
+    let (status, said) = demo.rest.post(&path, "nobody", &body("99").to_string());
+    assert!(status == 422 && said.to_string().contains("subscriber"), "{status} {said}");
+    let (status, said) = demo.rest.post(&path, "own", &body("1").to_string());
+    assert_eq!(status, 201, "{said}");
+    await_state(&demo, 0, "away");
+    assert_eq!(carrier.phone().bound(), None, "nobody is here");
+
+    let ada = desk(&demo, flows::ALICE);
+    await_state(&demo, 0, "registered");
+    let bound = await_bound(carrier.phone(), "his login registers");
+    assert_eq!(bound.contact, format!("sip:us@{}", demo.sip), "not his own contact");
+    std::thread::sleep(Duration::from_millis(400));
+    // He is called there by whatever name.
+    let call = carrier.phone().invite_with("us", &[("To", "<sip:+4930123@carrier.test>")], true);
+    let call = call.unwrap();
+    let rings = ada.wait_call(SOON).unwrap();
+    rings.answer().unwrap();
+    call.wait_answer(SOON).unwrap();
+    call.bye().unwrap();
+    assert_eq!(rings.wait_end(SOON).unwrap(), EndedBy::RemoteBye);
+    // He calls by it; somebody else has nothing to show.
+    let call = ada.invite("447700900123").unwrap();
+    call.wait_answer(SOON).unwrap();
+    call.bye().unwrap();
+    assert_eq!(carrier.phone().gate_counts("INVITE"), (1, 1, 0));
+    let bob = desk(&demo, flows::BOB);
+    assert!(bob.invite("447700900123").unwrap().wait_answer(SOON).is_err());
+    bob.unregister().unwrap();
+    ada.unregister().unwrap();
+    await_state(&demo, 0, "away");
+    eventually("his login is unregistered", || carrier.phone().bound().is_none().then_some(()));
     demo.stop();
 }

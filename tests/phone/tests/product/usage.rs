@@ -92,3 +92,20 @@ fn a_demo_listens_on_loopback_only() {
         assert!(said.contains("--demo") && said.contains(key), "{text:?}: {said}");
     }
 }
+
+/// A port that somebody has ends the start, by one line that names the port and who has it.
+#[test]
+fn a_port_that_is_taken_is_named_with_who_has_it() {
+    let home = Home::new();
+    let (file, data) = (home.join("taken.toml"), home.join("data"));
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let at = taken.local_addr().unwrap();
+    fs::write(&file, format!("sip.listen = [\"{at}\"]\nadmin.listen = \"127.0.0.1:0\"\n")).unwrap();
+    let words = ["up", "--config", file.to_str().unwrap(), "--data", data.to_str().unwrap()];
+    let output = Command::new(program("strowger")).args(words).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success(), "{said}");
+    let line = said.lines().find(|line| line.contains("sip.listen")).unwrap_or(&said);
+    let who = format!("(process {}) has it", std::process::id());
+    assert!(line.contains(&at.to_string()) && line.ends_with(&who), "{said}");
+}

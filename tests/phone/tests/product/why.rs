@@ -180,3 +180,30 @@ fn the_command_line_speaks_rest() {
     assert!(refused >= 1 && text(&strangers[0], "source") == "127.0.0.1", "{strangers:#?}");
     demo.stop();
 }
+
+/// The log by REST: what the control plane says, by level and time, as it says it.
+#[test]
+fn lines_of_the_log_are_read_by_rest_as_they_come() {
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let lines = |query: &str| {
+        let page = demo.rest.get(&format!("/api/v1/log-lines?{query}"));
+        page["items"].as_array().unwrap().clone()
+    };
+    let runs = eventually("the start is said", || {
+        let found = lines("level=info&limit=100");
+        found.into_iter().find(|line| text(line, "text").contains("the control plane runs"))
+    });
+    let since = text(&runs, "at").to_owned();
+    // A look by command is the same.
+    let said = strowger(&demo, &["list", "log-lines"]);
+    assert!(said.out.contains("the control plane runs"), "{} {}", said.out, said.err);
+    // What is said later is found by its time, the newest first.
+    demo.replace(demo.planes().switchd);
+    let later = eventually("what came later is said", || {
+        Some(lines(&format!("from={since}&limit=50"))).filter(|found| found.len() > 1)
+    });
+    assert!(later.windows(2).all(|pair| text(&pair[0], "at") >= text(&pair[1], "at")));
+    assert!(lines(&format!("until={since}")).iter().all(|line| text(line, "at") < since.as_str()));
+    demo.stop();
+}

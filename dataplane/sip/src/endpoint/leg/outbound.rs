@@ -496,7 +496,11 @@ fn first_dialog(order: &Invite, token: &Token, path: &Path, layer: &mut Layer) -
     let is_uri = |uri: &str| Uri::parse(uri.as_bytes()).is_some();
     let to = if is_uri(&branch.to_uri) { &branch.to_uri } else { target };
     let tag = token.as_str().as_bytes();
-    let call_id = format!("{}-{:016x}", token.as_str(), layer.chance.next());
+    let own = format!("{}-{:016x}", token.as_str(), layer.chance.next());
+    let call_id = match &order.related {
+        None => own,
+        Some(related) => format!("{related}-{own}"),
+    };
     let routes = branch
         .target
         .routes

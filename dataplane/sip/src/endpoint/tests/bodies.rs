@@ -1,7 +1,7 @@
 //! Bodies within a call, and progress, as a leg's manner has them.
 
 use super::script::{Bench, check, order};
-use strowger_leg::{Body, Command, Part};
+use strowger_leg::{Body, Command, Invite, Part};
 
 /// An answered leg of ours that is spoken to so.
 fn up(manner: &str, rest: &str) {
@@ -202,4 +202,20 @@ fn what_stands_beside_our_words_goes_with_them() {
         peer< BYE sdp | Content-Type: text/xml | Content-Disposition: signal
         call< Ended 0/16",
     );
+}
+
+#[test]
+fn a_call_id_begins_as_the_order_says() {
+    let call_id = |related: Option<&str>| {
+        let mut bench = Bench::new();
+        let order = Invite { related: related.map(Into::into), ..order() };
+        let id = super::script::leg_id(1);
+        bench.endpoint.handle_command(id, Command::Invite(Box::new(order)), bench.now);
+        bench.drain();
+        let messages = bench.messages();
+        let line = messages[0].lines().find_map(|line| line.strip_prefix("Call-ID: "));
+        line.unwrap().to_owned()
+    };
+    assert!(call_id(Some("a84b4c76e66710")).starts_with("a84b4c76e66710-"));
+    assert!(!call_id(None).contains("a84b4c76e66710"));
 }

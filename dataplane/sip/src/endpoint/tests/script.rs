@@ -689,6 +689,7 @@ fn invite(words: &[&str], fields: &[&str]) -> Invite {
             true => vec![field_of(&"Authorization: Digest realm=\"far\"")],
             false => Vec::new(),
         },
+        related: option(words, "related").map(Into::into),
     }
 }
 
