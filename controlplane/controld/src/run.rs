@@ -1,5 +1,6 @@
 //! Putting the control plane together, and taking it apart.
 
+use crate::archive::Archivist;
 use crate::decider::{Decider, Orders, Origins, Shared, orders, word};
 use crate::edge::EdgeSource;
 use crate::intake::Intake;
@@ -340,6 +341,7 @@ impl Plant {
         };
         let (stop, stopped) = watch::channel(false);
         let (until, store) = (Until(stopped.clone()), self.store.clone());
+        let archivist = Archivist::new(&config.node.data);
         let (names, wanted, resolving) =
             resolve(&self.compiled.world, &config.dns.servers, &shared, handle);
         let Site { listeners, perimeter } = self.site.clone();
@@ -374,7 +376,7 @@ impl Plant {
             rest: handle.spawn(crate::view::serve(doors, api, stopped)),
             writer: handle.spawn(write_bindings(self.store.clone(), written_behind)),
             tracer: begin_traces(handle, &shared.traces, &self.store, config),
-            keepers: keepers(handle, reconciler, store, self.radius),
+            keepers: keepers(handle, reconciler, (store, archivist), self.radius),
             store: self.store,
         })
     }
@@ -410,14 +412,14 @@ fn begin_facts(
 fn keepers(
     handle: &Handle,
     reconciler: Reconciler,
-    store: Store,
+    (store, archivist): (Store, Archivist),
     radius: Radius,
 ) -> Vec<tokio::task::JoinHandle<()>> {
     let until = reconciler.until.clone();
     vec![
         handle.spawn(reconciler.run()),
         handle.spawn(radius::keep(store.clone(), radius, until.clone())),
-        handle.spawn(books::keep(store, until)),
+        handle.spawn(books::keep(store, archivist, until)),
     ]
 }
 
