@@ -3,15 +3,11 @@
 use crate::call;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use strowger_model::{Cdr, Digits, TenantId};
+use strowger_model::{Digits, TenantId};
 use strowger_store::{
     Place, Scope, Statistic, StatisticBy, StatisticQuestion, StatisticSubject, Store, TimeUnit,
 };
 
-/// Days that are counted in one transaction: each cell is then written once, but for the few that
-/// count by the end of calls, or by the month.
-const DAYS_AT_ONCE: u64 = 1;
-const _: () = assert!(call::DAYS as u64 % DAYS_AT_ONCE == 0);
 const TENANT: TenantId = TenantId(1);
 
 /// What to measure.
@@ -155,13 +151,15 @@ pub(crate) fn run(options: &Options) -> Result<String, String> {
     ))
 }
 
-/// Writes the sums of so many records; how many, and how many of them were answered.
+/// Writes the sums of so many records, a day in a transaction: each cell is then written once, but
+/// for the few that count by the end of calls, or by the month. How many, and how many of them were
+/// answered.
 async fn fill(store: &Store, records: u64) -> Result<(u64, u64), String> {
-    let parts = call::DAYS.unsigned_abs() / DAYS_AT_ONCE;
+    let days = call::DAYS.unsigned_abs();
     let (mut done, mut answered) = (0, 0u64);
-    for part in 1..=parts {
-        // Calls come at equal distances, so a part of the time is a part of them.
-        let next = (records * part).div_ceil(parts);
+    for day in 1..=days {
+        // Calls come at equal distances, so each day has as many.
+        let next = (records * day).div_ceil(days);
         let mut made = 0;
         let some = (done..next).map_while(|seq| call::record(seq, records)).inspect(|record| {
             made += 1;

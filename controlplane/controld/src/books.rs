@@ -1,5 +1,5 @@
-//! The books' housekeeping: checkpoints while something moves, the audit once a night, and behind an
-//! audit that found nothing the records that are old enough to leave.
+//! The books' housekeeping: checkpoints while something moves, the audit once a night, and behind
+//! one that found nothing the records that are old enough to leave.
 
 use crate::archive::Archivist;
 use crate::run::{Until, chain};

@@ -341,7 +341,6 @@ impl Plant {
         };
         let (stop, stopped) = watch::channel(false);
         let (until, store) = (Until(stopped.clone()), self.store.clone());
-        let archivist = Archivist::new(&config.node.data);
         let (names, wanted, resolving) =
             resolve(&self.compiled.world, &config.dns.servers, &shared, handle);
         let Site { listeners, perimeter } = self.site.clone();
@@ -376,7 +375,7 @@ impl Plant {
             rest: handle.spawn(crate::view::serve(doors, api, stopped)),
             writer: handle.spawn(write_bindings(self.store.clone(), written_behind)),
             tracer: begin_traces(handle, &shared.traces, &self.store, config),
-            keepers: keepers(handle, reconciler, (store, archivist), self.radius),
+            keepers: keepers(handle, reconciler, (store, &config.node.data), self.radius),
             store: self.store,
         })
     }
@@ -412,14 +411,14 @@ fn begin_facts(
 fn keepers(
     handle: &Handle,
     reconciler: Reconciler,
-    (store, archivist): (Store, Archivist),
+    (store, data): (Store, &Path),
     radius: Radius,
 ) -> Vec<tokio::task::JoinHandle<()>> {
     let until = reconciler.until.clone();
     vec![
         handle.spawn(reconciler.run()),
         handle.spawn(radius::keep(store.clone(), radius, until.clone())),
-        handle.spawn(books::keep(store, archivist, until)),
+        handle.spawn(books::keep(store, Archivist::new(data), until)),
     ]
 }
 

@@ -1,9 +1,9 @@
 //! Old records leave the database: a person's line each, for a file, and sums for the audit.
 //!
-//! Records never change, so what is to leave is read without a transaction ([`Reader::old_records`])
-//! and written down where the caller wants it; [`Writer::archive`] then takes exactly these records
-//! out and puts sums of their charges in their place. A step that is not committed left its records
-//! where they were: the next one has the same number, and replaces what was written down.
+//! Records never change, so what is to leave is read without a transaction
+//! ([`Reader::old_records`]) and written down where the caller wants it; [`Writer::archive`] then
+//! takes exactly these records out and puts sums of their charges in their place. A step that is
+//! not committed left its records where they were: the next one has its number and its lines.
 
 use crate::books::CHARGE_KINDS;
 use crate::cdr::cdr;

@@ -48,8 +48,8 @@ pub struct AddressUse {
 /// Most rows that calls by address are read from.
 const ADDRESS_ROWS_MAX: i64 = 500_000;
 
-/// What is counted of a batch of records: by account and quarter, as a statement may not touch a row
-/// twice, the tenant, what was paid, and talk.
+/// What is counted of a batch of records: by account and quarter, as a statement may not touch a
+/// row twice, the tenant, what was paid, and talk.
 #[derive(Default)]
 pub(crate) struct UsageSums(BTreeMap<(i64, i64), (i64, i64, i64)>);
 

@@ -11,8 +11,8 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// Lists of numbers, files of suppliers, records that left the database; the table of ported numbers,
-/// the key that seals secrets.
+/// Lists of numbers, files of suppliers, records that left the database; the table of ported
+/// numbers, the key that seals secrets.
 const FOLDERS: [&str; 3] = ["lists", "imports", "archive"];
 const FILES: [&str; 2] = ["ported.img", "host.key"];
 /// How a file is called that is being written.
