@@ -227,24 +227,41 @@ impl Transfer {
     }
 }
 
-/// The transfers of a batch of records: one per debit, credit and kind, in order of the accounts;
-/// two or more only where one amount would not fit. Records without a tenant move nothing.
-#[must_use]
-pub fn postings(batch: i64, at_us: i64, records: &[Cdr]) -> Vec<Transfer> {
-    let mut sums: BTreeMap<(LedgerAccount, LedgerAccount, TransferKind), i128> = BTreeMap::new();
-    for record in records {
-        let Some(tenant) = record.tenant else { continue };
+/// What a batch of records books, summed up record by record.
+#[derive(Clone, Default, Debug)]
+pub struct Postings {
+    sums: BTreeMap<(LedgerAccount, LedgerAccount, TransferKind), i128>,
+}
+
+impl Postings {
+    /// Adds the charges of a record. One without a tenant moves nothing.
+    pub fn add(&mut self, record: &Cdr) {
+        let Some(tenant) = record.tenant else { return };
         for charge in record.charges() {
             let tax = charge.gross.0.saturating_sub(charge.net.0);
             let [money, vat] = sides(tenant, charge);
-            *sums.entry(money).or_default() += i128::from(charge.net.0);
-            *sums.entry(vat).or_default() += i128::from(tax);
+            *self.sums.entry(money).or_default() += i128::from(charge.net.0);
+            *self.sums.entry(vat).or_default() += i128::from(tax);
         }
     }
-    let of = Booking { at_us, cause: Cause::Batch(batch) };
-    sums.into_iter()
-        .flat_map(|((debit, credit, kind), sum)| of.move_all(debit, credit, kind, sum))
-        .collect()
+
+    /// The transfers of the batch: one per debit, credit and kind, in order of the accounts; two or
+    /// more only where one amount would not fit.
+    #[must_use]
+    pub fn transfers(self, batch: i64, at_us: i64) -> Vec<Transfer> {
+        let of = Booking { at_us, cause: Cause::Batch(batch) };
+        let sums = self.sums.into_iter();
+        sums.flat_map(|((debit, credit, kind), sum)| of.move_all(debit, credit, kind, sum))
+            .collect()
+    }
+}
+
+/// The transfers of a batch of records, see [`Postings`].
+#[must_use]
+pub fn postings(batch: i64, at_us: i64, records: &[Cdr]) -> Vec<Transfer> {
+    let mut all = Postings::default();
+    records.iter().for_each(|record| all.add(record));
+    all.transfers(batch, at_us)
 }
 
 /// What a charge was before it was rated again, and what it is now: of one account and kind, in one

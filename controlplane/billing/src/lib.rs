@@ -8,7 +8,7 @@
 //! 2. [`compose`] turns the facts of a call into drafts of records: times, parties, outcome, media.
 //! 3. [`price`] adds the money to a draft, by [`rate`], from its settlement and nothing else.
 //!    [`records`] is both steps.
-//! 4. [`postings`] adds up the charges of a batch of records to ledger transfers; [`corrections`]
+//! 4. [`Postings`] adds up the charges of a batch of records to ledger transfers; [`corrections`]
 //!    adds up what changes where records are rated again.
 //!
 //! All of them give the same result for the same input, always: a journal read again after a crash
@@ -34,8 +34,8 @@ mod testing;
 pub use commission::{Commission, in_currency};
 pub use compose::{CUT_GRACE_MS, CdrDraft, Mode, close_at, compose, sides_heard};
 pub use ledger::{
-    BadTransfer, Cause, Correction, LedgerAccount, LedgerKind, Owner, Transfer, TransferKind, Unit,
-    bought, corrections, postings, sides,
+    BadTransfer, Cause, Correction, LedgerAccount, LedgerKind, Owner, Postings, Transfer,
+    TransferKind, Unit, bought, corrections, postings, sides,
 };
 pub use packet::{packets_of, pay_by_packets};
 pub use price::{price, records};

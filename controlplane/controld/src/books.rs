@@ -1,5 +1,7 @@
-//! The books' housekeeping: checkpoints while something moves, the audit once a night.
+//! The books' housekeeping: checkpoints while something moves, the audit once a night, and behind
+//! one that found nothing the records that are old enough to leave.
 
+use crate::archive::Archivist;
 use crate::run::{Until, chain};
 use std::time::Duration;
 use strowger_port::clock;
@@ -20,7 +22,7 @@ const fn audit_day(now_us: i64, hour: i64) -> i64 {
 }
 
 /// Keeps the books until the end.
-pub(crate) async fn keep(store: Store, mut until: Until) {
+pub(crate) async fn keep(store: Store, mut archivist: Archivist, mut until: Until) {
     let mut audited = None;
     while until.sleep(CHECKPOINT).await {
         let now_us = clock::wall_us();
@@ -28,25 +30,29 @@ pub(crate) async fn keep(store: Store, mut until: Until) {
             warn!("no checkpoint of the books: {}", chain(&e));
             continue;
         }
-        let hour = match store.reader().settings().await {
-            Ok(rows) => Settings::build(rows).system().books.audit_hour,
+        let settings = match store.reader().settings().await {
+            Ok(rows) => Settings::build(rows),
             Err(e) => {
-                warn!("the hour of the audit cannot be read: {}", chain(&e));
+                warn!("the settings of the books cannot be read: {}", chain(&e));
                 continue;
             }
         };
-        let day = audit_day(now_us, hour.into());
+        let day = audit_day(now_us, settings.system().books.audit_hour.into());
         if audited != Some(day) {
             match audit_once(&store, day).await {
                 Ok(report) => {
                     audited = Some(day);
                     if let Some(report) = report {
                         say(&report);
+                        if report.findings.is_empty() {
+                            archivist.begin(report.last_batch);
+                        }
                     }
                 }
                 Err(e) => warn!("the books cannot be audited: {}", chain(&e)),
             }
         }
+        archivist.go_on(&store, &settings, now_us, &mut until).await;
     }
 }
 

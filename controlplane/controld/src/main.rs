@@ -7,6 +7,7 @@
 //! `strowger-controld [--data DIR] [--config FILE] [--demo]`; wrong words or configuration: one
 //! line that names them, exit code 2.
 
+mod archive;
 mod books;
 mod boot;
 mod calendar;

@@ -536,7 +536,9 @@ mod tests {
         ];
         let limit = limit.map(|name| format!("limit.{name}"));
         let guard = guard.map(|name| format!("guard.{name}"));
-        let books = "books.audit_hour".to_owned();
+        // Each is tested where the books are kept.
+        let books = ["audit_hour", "record_days", "record_files"];
+        let books = books.map(|name| format!("books.{name}"));
         // These are tested where trunks are judged: `routing::Standing`.
         let route = [
             "failures_max",
@@ -550,7 +552,7 @@ mod tests {
         // How long a call waits for the outside: in the office.
         let fact = ["fact.wait_ms".to_owned()];
         let limit = limit.into_iter().chain(fact);
-        let rest = tested.into_iter().chain(guard).chain([books]);
+        let rest = tested.into_iter().chain(guard).chain(books);
         // What is kept beside records: in the office.
         let call = ["call.headers_kept".to_owned()];
         let tested: Vec<String> = call.into_iter().chain(route).chain(limit).chain(rest).collect();

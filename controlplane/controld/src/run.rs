@@ -1,5 +1,6 @@
 //! Putting the control plane together, and taking it apart.
 
+use crate::archive::Archivist;
 use crate::decider::{Decider, Orders, Origins, Shared, orders, word};
 use crate::edge::EdgeSource;
 use crate::intake::Intake;
@@ -377,7 +378,7 @@ impl Plant {
             rest: handle.spawn(crate::view::serve(doors, api, stopped)),
             writer: handle.spawn(write_bindings(self.store.clone(), written_behind)),
             tracer: begin_traces(handle, &shared.traces, &self.store, config),
-            keepers: keepers(handle, reconciler, store, self.radius),
+            keepers: keepers(handle, reconciler, (store, &config.node.data), self.radius),
             store: self.store,
         })
     }
@@ -413,14 +414,14 @@ fn begin_facts(
 fn keepers(
     handle: &Handle,
     reconciler: Reconciler,
-    store: Store,
+    (store, data): (Store, &Path),
     radius: Radius,
 ) -> Vec<tokio::task::JoinHandle<()>> {
     let until = reconciler.until.clone();
     vec![
         handle.spawn(reconciler.run()),
         handle.spawn(radius::keep(store.clone(), radius, until.clone())),
-        handle.spawn(books::keep(store, until)),
+        handle.spawn(books::keep(store, Archivist::new(data), until)),
     ]
 }
 

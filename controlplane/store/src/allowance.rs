@@ -43,13 +43,15 @@ pub struct GivenAllowance {
     pub used: Amount,
 }
 
-impl Bulk {
-    /// Counts what records used of allowances.
-    pub(crate) async fn count_free(&mut self, records: &[Cdr]) -> Result<(), StoreError> {
-        let mut sums: BTreeMap<i64, [i64; 2]> = BTreeMap::new();
-        for charge in records.iter().flat_map(Cdr::charges) {
+/// What a batch of records used of each allowance: milliseconds, and of a packet money.
+#[derive(Default)]
+pub(crate) struct FreeSums(BTreeMap<i64, [i64; 2]>);
+
+impl FreeSums {
+    pub(crate) fn add(&mut self, record: &Cdr) {
+        for charge in record.charges() {
             let Some(allowance) = charge.allowance else { continue };
-            let [free, paid] = sums.entry(allowance.0).or_default();
+            let [free, paid] = self.0.entry(allowance.0).or_default();
             match charge.kind {
                 ChargeKind::Packet => *paid = paid.saturating_add(charge.gross.0),
                 ChargeKind::Customer
@@ -61,12 +63,18 @@ impl Bulk {
                 }
             }
         }
+    }
+}
+
+impl Bulk {
+    /// Counts what records used of allowances.
+    pub(crate) async fn count_free(&mut self, sums: FreeSums) -> Result<(), StoreError> {
         let into = "INTO allowance_usage (allowance_id, used_ms, used)";
         let end = "ON CONFLICT (allowance_id) \
              DO UPDATE SET used_ms = allowance_usage.used_ms + excluded.used_ms, \
              used = allowance_usage.used + excluded.used";
         let rows: Vec<[i64; 3]> =
-            sums.into_iter().map(|(id, [used_ms, used])| [id, used_ms, used]).collect();
+            sums.0.into_iter().map(|(id, [used_ms, used])| [id, used_ms, used]).collect();
         self.insert_ints("count what was used of allowances", (into, end), &rows).await
     }
 }

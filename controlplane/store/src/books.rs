@@ -266,6 +266,8 @@ impl Display for Finding {
 pub struct BooksReport {
     /// Batches compared.
     pub batches: i64,
+    /// The last of them.
+    pub last_batch: i64,
     /// Transfers there were.
     pub transfers: i64,
     /// Ledger accounts whose balance was made again.
@@ -319,7 +321,7 @@ fn unit(c: &Columns<'_>, code: &'static str, minor: &'static str) -> Result<Unit
 }
 
 /// The charges of all records: columns of the record, and the levels of resellers and what
-/// agents earn (from the place `COMMISSIONS_FROM` on) between.
+/// agents earn (from the place `COMMISSIONS_FROM` on) between; of records that left, their sums.
 macro_rules! charges {
     () => {
         concat!(
@@ -331,7 +333,10 @@ macro_rules! charges {
              ELSE 'packet' END, l.account_id, \
              l.organization_id, l.payee_id, l.currency, l.minor_digits, l.net, l.gross, \
              l.free_ms, l.allowance_id FROM cdr_levels l \
-             JOIN cdrs d ON d.id = l.cdr_id AND d.part = l.part"
+             JOIN cdrs d ON d.id = l.cdr_id AND d.part = l.part \
+             UNION ALL SELECT batch, tenant_id, started_us, kind, account_id, organization_id, \
+             payee_id, currency, minor_digits, net, gross, free_ms, allowance_id \
+             FROM archived_charges"
         )
     };
     ($of:literal) => {
@@ -363,7 +368,7 @@ macro_rules! charges {
     };
 }
 
-const CHARGE_KINDS: [(&str, ChargeKind); 5] = [
+pub(crate) const CHARGE_KINDS: [(&str, ChargeKind); 5] = [
     ("customer", ChargeKind::Customer),
     ("reseller", ChargeKind::Reseller),
     ("supplier", ChargeKind::Supplier),
@@ -494,6 +499,7 @@ impl Reader {
         let (first, last, newest) = (c.int("batch_first")?, c.int("batch")?, c.int("transfer")?);
         let mut report = BooksReport {
             batches: c.int("batches")?,
+            last_batch: last,
             transfers: c.int("transfers")?,
             ..BooksReport::default()
         };

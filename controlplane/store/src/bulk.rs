@@ -182,6 +182,18 @@ impl Bulk {
         rows: &[R],
         tell: impl Fn(R, &mut dyn Sink),
     ) -> Result<(), StoreError> {
+        self.append_beside(table, rows, tell, |_| {}).await
+    }
+
+    /// The same; `beside` gets each row once it is on its way: what else is to be done with it is
+    /// done while a server works.
+    pub(crate) async fn append_beside<R: Copy>(
+        &mut self,
+        table: &'static str,
+        rows: &[R],
+        tell: impl Fn(R, &mut dyn Sink),
+        mut beside: impl FnMut(R),
+    ) -> Result<(), StoreError> {
         let Some(first) = rows.first() else { return Ok(()) };
         let mut columns = Columns::default();
         tell(*first, &mut columns);
@@ -196,6 +208,7 @@ impl Bulk {
                     let mut binds = Binds::new(some.len(), columns.len());
                     some.iter().for_each(|row| tell(*row, &mut binds));
                     binds.insert(tx, table, &columns, some.len()).await?;
+                    some.iter().for_each(|row| beside(*row));
                     left = rest;
                 }
             }
@@ -204,6 +217,7 @@ impl Bulk {
                 for row in rows {
                     tell(*row, copied.row());
                     copied.flush().await?;
+                    beside(*row);
                 }
                 copied.finish(rows.len()).await?;
             }

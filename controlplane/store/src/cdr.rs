@@ -264,13 +264,19 @@ fn tell_hop(cdr: &Cdr, h: &CdrHop, to: &mut dyn Sink) {
 }
 
 impl Bulk {
-    /// Writes the records of a batch with their levels and hops.
-    pub(crate) async fn append_cdrs(&mut self, cdrs: &[Cdr], batch: i64) -> Result<(), StoreError> {
+    /// Writes the records of a batch with their levels and hops; `beside` gets each record, while
+    /// the database is busy with those before it.
+    pub(crate) async fn append_cdrs(
+        &mut self,
+        cdrs: &[Cdr],
+        batch: i64,
+        beside: impl FnMut(&Cdr),
+    ) -> Result<(), StoreError> {
         // In the order of two of the indexes: an entry behind all others goes to the page that got
         // the one before, without a search from the root.
         let mut records: Vec<&Cdr> = cdrs.iter().collect();
         records.sort_unstable_by_key(|cdr| (cdr.times.ended_us, cdr.id, cdr.part));
-        self.append("cdrs", &records, |cdr, to| tell_cdr(cdr, batch, to)).await?;
+        self.append_beside("cdrs", &records, |cdr, to| tell_cdr(cdr, batch, to), beside).await?;
         let levels = cdrs.iter().flat_map(|cdr| {
             let paid = (1i16..COMMISSIONS_FROM).zip(&cdr.levels);
             let earned = (COMMISSIONS_FROM..PACKET_AT).zip(&cdr.commissions);
@@ -453,7 +459,7 @@ impl Reader {
     }
 
     /// Reads levels and hops of all of `cdrs`, at most [`LIST_MAX`], in one query each.
-    async fn fill(&self, mut cdrs: Vec<Cdr>) -> Result<Vec<Cdr>, StoreError> {
+    pub(crate) async fn fill(&self, mut cdrs: Vec<Cdr>) -> Result<Vec<Cdr>, StoreError> {
         if cdrs.is_empty() {
             return Ok(cdrs);
         }
@@ -484,7 +490,11 @@ impl Reader {
         Ok(cdrs)
     }
 
-    async fn rows_of(&self, cdrs: &[Cdr], table: &'static str) -> Result<Vec<AnyRow>, StoreError> {
+    pub(crate) async fn rows_of(
+        &self,
+        cdrs: &[Cdr],
+        table: &'static str,
+    ) -> Result<Vec<AnyRow>, StoreError> {
         let places: Vec<String> = (1..=cdrs.len()).map(|place| format!("${place}")).collect();
         let places = places.join(", ");
         let sql = format!(
@@ -516,7 +526,7 @@ pub(crate) fn outcome(c: &Columns<'_>) -> Result<CdrOutcome, StoreError> {
     })
 }
 
-fn cdr(c: &Columns<'_>) -> Result<Cdr, StoreError> {
+pub(crate) fn cdr(c: &Columns<'_>) -> Result<Cdr, StoreError> {
     Ok(Cdr {
         id: CdrId(c.int("id")?),
         part: c.small("part")?,

@@ -3,12 +3,15 @@
 //! Exactly once by position: the cursor moves in the transaction that writes, and only from where
 //! the caller believes it to be. A second writer, or the same stretch twice, changes nothing.
 
+use crate::allowance::FreeSums;
 use crate::bulk::Value;
 use crate::column::Columns;
 use crate::open::Engine;
+use crate::rollup::{Cells, Zones};
+use crate::usage::UsageSums;
 use crate::{RadiusEvent, Reader, Store, StoreError, Tried};
 use std::collections::BTreeSet;
-use strowger_billing::{Transfer, postings};
+use strowger_billing::{Postings, Transfer};
 use strowger_model::Cdr;
 
 /// Records of a usual transaction: enough that what it costs by itself (its sync, a transfer and a
@@ -49,6 +52,32 @@ pub struct Ingested {
     /// The records as they are in the books, where packets of money paid of some; `None` = as they
     /// came.
     pub records: Option<Vec<Cdr>>,
+}
+
+/// What a batch adds up to.
+struct Sums {
+    usage: UsageSums,
+    free: FreeSums,
+    cells: Cells,
+    postings: Postings,
+}
+
+impl Sums {
+    fn new(zones: &Zones) -> Sums {
+        Sums {
+            usage: UsageSums::default(),
+            free: FreeSums::default(),
+            cells: Cells::new(zones),
+            postings: Postings::default(),
+        }
+    }
+
+    fn add(&mut self, record: &Cdr) {
+        self.usage.add(record);
+        self.free.add(record);
+        self.cells.add(record);
+        self.postings.add(record);
+    }
 }
 
 /// Positions are counters; one beyond i64 cannot come.
@@ -137,12 +166,13 @@ impl Store {
         let batch = batch.ok_or(sqlx::Error::RowNotFound).tried("open a batch")?;
         let paid = bulk.paid_by_packets(records).await?;
         let records = paid.as_deref().unwrap_or(records);
-        bulk.append_cdrs(records, batch).await?;
+        let mut sums = Sums::new(&self.zones);
+        bulk.append_cdrs(records, batch, |record| sums.add(record)).await?;
         bulk.append_radius_events(events).await?;
-        bulk.count_usage(records).await?;
-        bulk.count_free(records).await?;
-        bulk.roll_up(records, &self.zones).await?;
-        let transfers = postings(batch, at_us, records);
+        bulk.count_usage(sums.usage).await?;
+        bulk.count_free(sums.free).await?;
+        bulk.roll_up(sums.cells).await?;
+        let transfers = sums.postings.transfers(batch, at_us);
         let mut known = self.known_accounts();
         bulk.append_transfers(&transfers, &mut known).await?;
         bulk.commit().await?;

@@ -12,6 +12,7 @@
 //! `ingest`.
 
 mod allowance;
+mod archive;
 mod backup;
 mod ban;
 mod binding;
@@ -47,6 +48,7 @@ mod usage;
 mod user;
 
 pub use allowance::{GivenAllowance, NewAllowance};
+pub use archive::{ARCHIVE_MAX, Archive, OldRecords};
 pub use books::{BooksReport, FINDINGS_MAX, Finding};
 pub use cdr::{
     COMMISSIONS_FROM, CdrFilter, CdrKey, CdrOnly, NewRerate, RERATE_CHUNK, Rated, Rerate,

@@ -80,6 +80,16 @@ impl Engine {
         }
     }
 
+    /// Behind a table's name: by which index its rows are to be found. PostgreSQL counts what is in
+    /// a table and chooses well; SQLite counts nothing unless somebody says `ANALYZE`, and would
+    /// rather read all rows of a time than look up those of one account.
+    pub(crate) fn found_by(self, index: &str) -> String {
+        match self {
+            Engine::Sqlite => format!(" INDEXED BY {index}"),
+            Engine::Postgres => String::new(),
+        }
+    }
+
     /// All statements of the transaction see the same state.
     const fn begin_to_read(self) -> &'static str {
         match self {

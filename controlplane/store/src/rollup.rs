@@ -23,6 +23,7 @@ pub use standing::{DirectionCounts, LastCall, LastLeg, TrunkCounts, TrunkTalk};
 use crate::bulk::Bulk;
 use crate::{Store, StoreError, Tried, Writer};
 use cell::{KEYS, MEASURES, Sums};
+use core::borrow::Borrow;
 use sqlx::AssertSqlSafe;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -109,23 +110,36 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Database`].
-    pub async fn count_statistics(&self, records: &[Cdr]) -> Result<(), StoreError> {
+    pub async fn count_statistics(
+        &self,
+        records: impl IntoIterator<Item = impl Borrow<Cdr>>,
+    ) -> Result<(), StoreError> {
+        let mut cells = Cells::new(&self.zones);
+        records.into_iter().for_each(|record| cells.add(record.borrow()));
         let mut bulk = self.bulk().await?;
-        bulk.roll_up(records, &self.zones).await?;
+        bulk.roll_up(cells).await?;
         bulk.commit().await
     }
 }
 
+/// What cells grow by with a batch of records.
+pub(crate) struct Cells(Sums);
+
+impl Cells {
+    /// With the clocks that tenants have now.
+    pub(crate) fn new(zones: &Zones) -> Cells {
+        Cells(Sums::new(zones.all()))
+    }
+
+    pub(crate) fn add(&mut self, record: &Cdr) {
+        self.0.add(record, 1);
+    }
+}
+
 impl Bulk {
-    /// Adds records to the cells that they belong to.
-    pub(crate) async fn roll_up(
-        &mut self,
-        records: &[Cdr],
-        zones: &Zones,
-    ) -> Result<(), StoreError> {
-        let mut sums = Sums::new(zones.all());
-        records.iter().for_each(|record| sums.add(record, 1));
-        self.insert_ints("count statistics", texts(), &sums.rows()).await
+    /// Adds to cells what they grow by.
+    pub(crate) async fn roll_up(&mut self, cells: Cells) -> Result<(), StoreError> {
+        self.insert_ints("count statistics", texts(), &cells.0.rows()).await
     }
 }
 

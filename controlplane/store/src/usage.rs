@@ -48,27 +48,33 @@ pub struct AddressUse {
 /// Most rows that calls by address are read from.
 const ADDRESS_ROWS_MAX: i64 = 500_000;
 
-impl Bulk {
-    /// Counts the charges of records.
-    pub(crate) async fn count_usage(&mut self, records: &[Cdr]) -> Result<(), StoreError> {
-        // Each pair once: a statement may not touch a row twice.
-        let mut sums: BTreeMap<(i64, i64), (i64, i64, i64)> = BTreeMap::new();
-        for record in records {
-            let Some(tenant) = record.tenant else { continue };
-            // As the database divides: towards zero.
-            let quarter = record.times.started_us / QUARTER_US;
-            for charge in record.charges() {
-                let pays = matches!(charge.kind, ChargeKind::Customer | ChargeKind::Reseller);
-                if pays && charge.gross > Amount::ZERO {
-                    let sum = sums.entry((charge.account.0, quarter)).or_insert((tenant.0, 0, 0));
-                    sum.1 = sum.1.saturating_add(charge.gross.0);
-                }
-            }
-            if let Some((account, talk_ms)) = talk_of(record) {
-                let sum = sums.entry((account.0, quarter)).or_insert((tenant.0, 0, 0));
-                sum.2 = sum.2.saturating_add(talk_ms);
+/// What is counted of a batch of records: by account and quarter, as a statement may not touch a
+/// row twice, the tenant, what was paid, and talk.
+#[derive(Default)]
+pub(crate) struct UsageSums(BTreeMap<(i64, i64), (i64, i64, i64)>);
+
+impl UsageSums {
+    pub(crate) fn add(&mut self, record: &Cdr) {
+        let Some(tenant) = record.tenant else { return };
+        // As the database divides: towards zero.
+        let quarter = record.times.started_us / QUARTER_US;
+        for charge in record.charges() {
+            let pays = matches!(charge.kind, ChargeKind::Customer | ChargeKind::Reseller);
+            if pays && charge.gross > Amount::ZERO {
+                let sum = self.0.entry((charge.account.0, quarter)).or_insert((tenant.0, 0, 0));
+                sum.1 = sum.1.saturating_add(charge.gross.0);
             }
         }
+        if let Some((account, talk_ms)) = talk_of(record) {
+            let sum = self.0.entry((account.0, quarter)).or_insert((tenant.0, 0, 0));
+            sum.2 = sum.2.saturating_add(talk_ms);
+        }
+    }
+}
+
+impl Bulk {
+    /// Counts the charges and the talk of records.
+    pub(crate) async fn count_usage(&mut self, sums: UsageSums) -> Result<(), StoreError> {
         let into = "INTO account_usage (account_id, quarter, tenant_id, amount, talk_ms)";
         let end = "ON CONFLICT (account_id, quarter) \
              DO UPDATE SET amount = account_usage.amount + excluded.amount, \
@@ -76,7 +82,7 @@ impl Bulk {
         let row = |((account, quarter), (tenant, amount, talk_ms))| {
             [account, quarter, tenant, amount, talk_ms]
         };
-        let rows: Vec<[i64; 5]> = sums.into_iter().map(row).collect();
+        let rows: Vec<[i64; 5]> = sums.0.into_iter().map(row).collect();
         self.insert_ints("count what calls cost", (into, end), &rows).await
     }
 }

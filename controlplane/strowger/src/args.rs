@@ -23,10 +23,11 @@ strowger: a softswitch
       nothing; one line for each finding; exit code 0 = sound, 1 = findings, 2 = not checked
   strowger backup FILE [--data DIR] [--config FILE]
       copies a SQLite database while it runs into the new FILE and audits the copy; FILE.files gets
-      what belongs to it: lists of numbers, ported numbers, suppliers' files, the key of sealed
-      secrets. To put it back: stop, move the database's files away, copy FILE in their place and
-      what is in FILE.files into the data directory, keep the journal, start; what is missing comes
-      from the journal. PostgreSQL: pg_dump, or pg_basebackup, and these files of the data directory
+      what belongs to it: lists of numbers, ported numbers, suppliers' files, records that left the
+      database, the key of sealed secrets. To put it back: stop, move the database's files away,
+      copy FILE in their place and what is in FILE.files into the data directory, keep the journal,
+      start; what is missing comes from the journal. PostgreSQL: pg_dump, or pg_basebackup, and
+      these files of the data directory
   strowger tune check [--root DIR] [--data DIR] [--config FILE] [--json]
       what this host lacks for the configuration, why it matters, and the command or the line that
       mends it; which packet path is in use and why; DIR is the root of another host's files

@@ -11,8 +11,9 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// Lists of numbers, files of suppliers, the table of ported numbers, the key that seals secrets.
-const FOLDERS: [&str; 2] = ["lists", "imports"];
+/// Lists of numbers, files of suppliers, records that left the database; the table of ported
+/// numbers, the key that seals secrets.
+const FOLDERS: [&str; 3] = ["lists", "imports", "archive"];
 const FILES: [&str; 2] = ["ported.img", "host.key"];
 /// How a file is called that is being written.
 const UNFINISHED: &str = "new";
@@ -124,18 +125,20 @@ mod tests {
         let dir = scratch("all");
         let (data, to) = (dir.join("data"), folder_of(&dir.join("copy.db")));
         fs::create_dir_all(data.join("lists/odd")).unwrap();
-        let all = ["host.key", "lists/7.img", "lists/7.tail", "lists/8.new", "admin.token"];
-        for name in all {
+        fs::create_dir_all(data.join("archive")).unwrap();
+        let kept = ["host.key", "lists/7.img", "lists/7.tail", "archive/records-1.jsonl"];
+        let left = ["lists/8.new", "archive/part.new", "admin.token"];
+        for name in kept.into_iter().chain(left) {
             fs::write(data.join(name), name).unwrap();
         }
         std::os::unix::fs::symlink("/etc/passwd", data.join("lists/9.img")).unwrap();
-        assert_eq!(copy(&data, &to), Ok(3));
-        for name in &all[..3] {
-            assert_eq!(fs::read_to_string(to.join(name)).unwrap(), *name);
+        assert_eq!(copy(&data, &to), Ok(4));
+        for name in kept {
+            assert_eq!(fs::read_to_string(to.join(name)).unwrap(), name);
             let mode = fs::metadata(to.join(name)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{name}");
         }
-        for name in ["lists/8.new", "lists/9.img", "lists/odd", "admin.token", "imports"] {
+        for name in left.into_iter().chain(["lists/9.img", "lists/odd", "imports"]) {
             assert!(!to.join(name).exists(), "{name}");
         }
         assert_eq!(fs::metadata(&to).unwrap().permissions().mode() & 0o777, 0o700);

@@ -13,6 +13,8 @@ mod demo;
 #[path = "product/rest.rs"]
 #[expect(dead_code, reason = "the tests of the product use the rest")]
 mod rest;
+#[path = "product/server.rs"]
+mod server;
 
 #[path = "kill/books.rs"]
 mod books;

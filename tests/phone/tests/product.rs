@@ -12,6 +12,8 @@ mod demo;
 mod rest;
 #[path = "product/rows.rs"]
 mod rows;
+#[path = "product/server.rs"]
+mod server;
 #[path = "product/talk.rs"]
 mod talk;
 #[path = "product/tls.rs"]
@@ -23,6 +25,8 @@ mod wire;
 mod algorithm;
 #[path = "product/alone.rs"]
 mod alone;
+#[path = "product/archive.rs"]
+mod archive;
 #[path = "product/ban.rs"]
 mod ban;
 #[path = "product/block.rs"]

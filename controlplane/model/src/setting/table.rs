@@ -24,6 +24,8 @@ const RING: i64 = 600_000;
 const DAY: i64 = 86_400_000;
 const HOUR: i64 = 3_600_000;
 const MINUTE: i64 = 60_000;
+/// Records that a restart learns from: the longest window of a limit, and a day for the clocks.
+const RECORD_DAYS_MIN: i64 = 32;
 const LIMIT: Kind = Kind::Whole(0, u32::MAX as i64);
 const TALK: Kind = Kind::Millis(0, 10_000 * LONG, 1_000);
 /// Sessions (RFC 4028): never under 90 seconds.
@@ -692,5 +694,13 @@ settings! {
     books: BooksSettings {
         /// Hour of the day (UTC) from which on the nightly audit is due.
         audit_hour: u8 = 2, Kind::Whole(0, 23), System, Control, ["dailymainttaskhour"];
+        /// Days that records are kept in the database, from their end on; `auto` is for ever. Older
+        /// ones leave behind each nightly audit that finds nothing. What statistics and the books
+        /// say of them stays.
+        record_days: Option<u32> = None, Kind::Whole(RECORD_DAYS_MIN, 36_500), Tenant, Control,
+            ["dbmaint_removecdrs"];
+        /// Records that leave the database are written into files first, below the directory of
+        /// data; otherwise they are gone.
+        record_files: bool = true, Kind::Flag, System, Control, ["dbmaint_backuptables"];
     }
 }

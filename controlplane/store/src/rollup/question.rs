@@ -3,6 +3,7 @@
 use super::cell::{MEASURES, Measures, Money, classes_within, currency_of, digits_of};
 use super::{Cube, DAY_US};
 use crate::column::Columns;
+use crate::open::Engine;
 use crate::scope::{IN_ORGANIZATION, Scope};
 use crate::usage::QUARTER_US;
 use crate::{Reader, StoreError, Tried};
@@ -13,6 +14,8 @@ use strowger_model::{Currency, Digits, TenantId, Zone};
 const HOUR_US: i64 = 3_600_000_000;
 /// Days that a question may span.
 const DAYS_MAX: i64 = 400;
+/// The index by which cells of one account or trunk are found, however many others there are.
+const SUBJECT_INDEX: &str = "statistic_cells_subject";
 /// Most sums that the database may answer with.
 const SUMS_MAX: usize = 200_000;
 
@@ -280,7 +283,7 @@ impl Reader {
             Ok(plan) => plan,
             Err(unfit) => return Ok(Err(unfit)),
         };
-        let (sql, values) = text(scope, question, &plan);
+        let (sql, values) = text(self.engine, scope, question, &plan);
         let query = sqlx::query(AssertSqlSafe(sql));
         let query = values.iter().fold(query, |query, value| query.bind(*value));
         let rows = query.fetch_all(&self.pool).await.tried("sum statistics up")?;
@@ -335,8 +338,16 @@ fn line(
 }
 
 /// The statement that sums the cells of a plan up, and its values.
-fn text(scope: Scope, question: &StatisticQuestion, plan: &Plan) -> (String, Vec<i64>) {
+fn text(
+    engine: Engine,
+    scope: Scope,
+    question: &StatisticQuestion,
+    plan: &Plan,
+) -> (String, Vec<i64>) {
     let by = question.by;
+    let is_of_some = question.only.is_some()
+        || matches!(scope, Scope::Organization(..) | Scope::Customer(..) | Scope::Nothing);
+    let found_by = if is_of_some { engine.found_by(SUBJECT_INDEX) } else { String::new() };
     let mut values = vec![plan.cube as i64, plan.slots.0, plan.slots.1];
     let mut conditions = String::from("cube = $1 AND slot >= $2 AND slot < $3");
     let mut and = |condition: &str, more: &[i64]| {
@@ -387,7 +398,7 @@ fn text(scope: Scope, question: &StatisticQuestion, plan: &Plan) -> (String, Vec
     let sums = MEASURES.map(|name| format!("CAST(SUM({name}) AS BIGINT) AS {name}")).join(", ");
     let most = SUMS_MAX + 1;
     let sql = format!(
-        "SELECT {shown}, currency, {sums} FROM statistic_cells WHERE {conditions} \
+        "SELECT {shown}, currency, {sums} FROM statistic_cells{found_by} WHERE {conditions} \
          GROUP BY {groups}currency LIMIT {most}"
     );
     (sql, values)

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic and be long")]
 
 mod access;
+mod archive;
 mod books;
 mod engine;
 mod ingest;

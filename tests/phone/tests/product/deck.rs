@@ -57,8 +57,7 @@ fn call(from: &Phone) {
 /// A time so many seconds from now, whole seconds (RFC 3339).
 fn in_seconds(demo: &Demo, seconds: u64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    let sql = format!("SELECT strftime('%Y-%m-%dT%H:%M:%SZ', {}, 'unixepoch')", now + seconds);
-    demo.rows(&sql).trim().to_owned()
+    demo.time(i64::try_from(now + seconds).unwrap() * 1_000)
 }
 
 /// Everything that a list has, as it is told.

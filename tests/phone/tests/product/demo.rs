@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::rest::Rest;
+use crate::server::{self, Database};
 
 /// Limit for the `ready` line. Nothing takes so long but a machine that does other things.
 const READY_MAX: Duration = Duration::from_secs(30);
@@ -24,9 +25,10 @@ const CARRIER_WAIT_MAX: Duration = Duration::from_secs(120);
 /// Where the demo expects its carrier.
 pub(crate) const CARRIER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5090);
 
-/// A directory that goes with its owner.
+/// A directory that goes with its owner, and the database of what runs there if it is a server's.
 pub(crate) struct Home {
     path: PathBuf,
+    database: Option<Database>,
 }
 
 impl Home {
@@ -37,7 +39,7 @@ impl Home {
         let name = format!("strowger-product-{}-{number}", std::process::id());
         let path = std::env::temp_dir().join(name);
         fs::create_dir_all(&path).unwrap();
-        Home { path }
+        Home { path, database: Database::new(number) }
     }
 
     pub(crate) fn join(&self, name: &str) -> PathBuf {
@@ -78,6 +80,8 @@ pub(crate) struct Demo {
     child: Child,
     data: PathBuf,
     log: PathBuf,
+    /// Where its database is, if that is a server's.
+    database: Option<String>,
     /// Where phones go.
     pub(crate) sip: SocketAddr,
     /// What REST says.
@@ -132,7 +136,10 @@ impl Demo {
         let shards = std::env::var("STROWGER_TEST_SHARDS").ok();
         let shards = shards.filter(|_| !config.contains("cores.count"));
         let shards = shards.map_or_else(String::new, |count| format!("cores.count = {count}\n"));
-        fs::write(&config_file, shards + config).unwrap();
+        let database = home.database.as_ref().map(Database::url);
+        let database = database.filter(|_| !config.contains("database.url"));
+        let kept = database.as_ref().map(|url| format!("database.url = \"{url}\"\n"));
+        fs::write(&config_file, shards + &kept.unwrap_or_default() + config).unwrap();
         let mut child = strowger_on_its_host()
             .args(["up", "--demo", "--data"])
             .arg(&data)
@@ -148,6 +155,7 @@ impl Demo {
             child,
             data,
             log,
+            database,
             sip: SocketAddr::from(([0, 0, 0, 0], 0)),
             rest: Rest::nowhere(),
             ended: false,
@@ -165,6 +173,11 @@ impl Demo {
     /// A file of its data.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.data.join(name)
+    }
+
+    /// The file of its configuration.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.log.with_file_name("strowger.toml")
     }
 
     /// Everything the product wrote to standard error.
@@ -185,6 +198,9 @@ impl Demo {
     pub(crate) fn change(&self, sql: &str) {
         let logged = "INSERT INTO changes (actor, resource, what, at_us) \
                       VALUES ('test', 'rows', 'update', 0)";
+        if let Some(url) = &self.database {
+            return server::change(url, &format!("{sql}; {logged}"));
+        }
         let script = format!(".timeout 5000\nBEGIN IMMEDIATE;\n{sql};\n{logged};\nCOMMIT;\n");
         let mut command = Command::new("sqlite3");
         command.arg("-bail").arg(self.file("strowger.db")).stdin(Stdio::piped());
@@ -195,12 +211,30 @@ impl Demo {
 
     /// What a query of the database says, as text.
     pub(crate) fn rows(&self, sql: &str) -> String {
+        if let Some(url) = &self.database {
+            return server::ask(url, sql);
+        }
         let mut command = Command::new("sqlite3");
         // Who opens it behind a kill has it locked for a moment.
         command.args(["-readonly", "-cmd", ".timeout 5000"]).arg(self.file("strowger.db")).arg(sql);
         let output = command.output().expect("sqlite3 is needed: scripts/test installs it");
         assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// A time as RFC 3339 writes it, so many milliseconds after 1970 began in UTC; the database
+    /// knows the calendar.
+    pub(crate) fn time(&self, ms: i64) -> String {
+        let day = ms.div_euclid(86_400_000);
+        let of_day = ms.rem_euclid(86_400_000);
+        let date = match &self.database {
+            Some(url) => server::ask(url, &format!("SELECT DATE '1970-01-01' + {day}")),
+            None => self.rows(&format!("SELECT date({day} * 86400, 'unixepoch')")),
+        };
+        let (second, rest) = (of_day / 1_000, of_day % 1_000);
+        let (hour, minute) = (second / 3_600, second / 60 % 60);
+        let fraction = if rest == 0 { String::new() } else { format!(".{rest:03}") };
+        format!("{date}T{hour:02}:{minute:02}:{:02}{fraction}Z", second % 60)
     }
 
     /// The two planes, whoever started them; waits for one that is being started.

@@ -44,7 +44,7 @@ fn tariff(demo: &Demo, name: &str, amount: &str) -> String {
 fn at(demo: &Demo, seconds: i64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let then = i64::try_from(now).unwrap() + seconds;
-    demo.rows(&format!("SELECT strftime('%Y-%m-%dT%H:%M:%SZ', {then}, 'unixepoch')"))
+    demo.time(then * 1_000)
 }
 
 fn change(demo: &Demo, path: &str, body: &Value) {

@@ -1,7 +1,7 @@
 //! A wrong price is taken back, and the calls that were charged by it are rated again.
 
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use strowger_phone::EndedBy;
@@ -82,8 +82,9 @@ fn a_wrong_price_is_taken_back_and_its_calls_are_rated_again() {
     std::thread::sleep(IN_FORCE);
 
     // Looked at first, then with money; the control plane dies at once.
-    let until = demo.rows("SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')");
-    let from = demo.rows("SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-1 day')");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    let now = i64::try_from(now).unwrap();
+    let (until, from) = (demo.time(now), demo.time(now - 86_400_000));
     let wanted = json!({
         "tenant": "1", "from": from, "until": until, "reason": "0.60 was wrong",
     });
