@@ -260,6 +260,10 @@ impl World {
         self.calls.handle_silence(leg, self.now, &mut self.media);
     }
 
+    pub(super) fn impostor(&mut self, leg: LegId) {
+        self.calls.handle_impostor(leg, self.now, &mut self.media);
+    }
+
     pub(super) fn false_answer(&mut self, leg: LegId) {
         self.calls.handle_false_answer(leg, self.now, &mut self.media);
     }
@@ -371,6 +375,7 @@ fn policy() -> MediaPolicy {
         voices: Voices::ALL,
         strict: false,
         ends_false: false,
+        first_packet: false,
         srtp: Srtp::Accept,
     }
 }
