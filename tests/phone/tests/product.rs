@@ -23,6 +23,8 @@ mod wire;
 mod algorithm;
 #[path = "product/alone.rs"]
 mod alone;
+#[path = "product/backend.rs"]
+mod backend;
 #[path = "product/ban.rs"]
 mod ban;
 #[path = "product/block.rs"]
@@ -57,6 +59,8 @@ mod elsewhere;
 mod fact;
 #[path = "product/family.rs"]
 mod family;
+#[path = "product/fax.rs"]
+mod fax;
 #[path = "product/first.rs"]
 mod first;
 #[path = "product/flood.rs"]
@@ -95,6 +99,8 @@ mod order;
 mod owner;
 #[path = "product/packet.rs"]
 mod packet;
+#[path = "product/path.rs"]
+mod path;
 #[path = "product/pickup.rs"]
 mod pickup;
 #[path = "product/port_443.rs"]
