@@ -89,6 +89,7 @@ const MEDIA: MediaPolicy = MediaPolicy {
     voices: Voices::ALL,
     strict: false,
     ends_false: false,
+    first_packet: false,
     srtp: Srtp::Accept,
 };
 

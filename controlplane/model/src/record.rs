@@ -438,7 +438,7 @@ const fn row(name: &'static str, sip: u16, q850: u8, source_q931: u8) -> ReasonR
 }
 
 /// In the order of the dataplane's codes; `billing` tests that none is missing.
-const REASONS: [ReasonRow; 29] = [
+const REASONS: [ReasonRow; 30] = [
     row("normal", 200, 16, 0),
     row("cancelled", 487, 16, 0),
     row("busy", 486, 17, 0),
@@ -468,6 +468,7 @@ const REASONS: [ReasonRow; 29] = [
     row("internal", 500, 41, 41),
     row("redirected", 302, 23, 0),
     row("false-answer", 200, 31, 0),
+    row("impostor", 200, 57, 0),
 ];
 
 const PARTIES: [&str; 4] = ["unknown", "called", "caller", "switch"];

@@ -229,7 +229,8 @@ const fn offence_of(reason: Reason) -> Option<Offence> {
         | Reason::Exhausted
         | Reason::Internal
         | Reason::Redirected
-        | Reason::FalseAnswer => None,
+        | Reason::FalseAnswer
+        | Reason::Impostor => None,
     }
 }
 

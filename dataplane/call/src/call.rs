@@ -179,6 +179,13 @@ impl Call {
         self.cut_talk(leg, end, cx);
     }
 
+    /// Whoever agrees on keys in the place of `leg`'s party has another certificate.
+    pub(crate) fn handle_impostor(&mut self, leg: u8, cx: &mut Cx<'_>) {
+        // Q.850 57: bearer capability not authorized.
+        let end = End::ours(strowger_link::Cause::new(0, 57), Reason::Impostor);
+        self.cut_talk(leg, end, cx);
+    }
+
     /// The answer of `leg` was false, and its policy wants no such calls.
     pub(crate) fn handle_false_answer(&mut self, leg: u8, cx: &mut Cx<'_>) {
         // Q.850 31: normal, unspecified; it has no word for who did not answer.

@@ -264,6 +264,12 @@ impl Calls {
         self.with(leg.slot, now, res, |call, cx| call.handle_silence(leg.leg, cx));
     }
 
+    /// Whoever agrees on keys in the place of a leg's party has another certificate than its
+    /// description names.
+    pub fn handle_impostor(&mut self, leg: LegId, now: Tick, res: &mut impl Resources) {
+        self.with(leg.slot, now, res, |call, cx| call.handle_impostor(leg.leg, cx));
+    }
+
     /// An answered leg had not answered, as its media tells, and its policy wants no such calls.
     pub fn handle_false_answer(&mut self, leg: LegId, now: Tick, res: &mut impl Resources) {
         self.with(leg.slot, now, res, |call, cx| call.handle_false_answer(leg.leg, cx));

@@ -646,6 +646,8 @@ pub struct MediaPolicy {
     pub strict: bool,
     /// An answer of it that is false ends the call.
     pub ends_false: bool,
+    /// It is sent a packet of ours when the call is answered, before anybody speaks.
+    pub first_packet: bool,
     /// Whether its media is encrypted.
     pub srtp: Srtp,
 }
@@ -655,9 +657,11 @@ const VOICES_FOLLOW: u8 = 0x80;
 /// Added to the mode of a strict party, and of one whose false answers end calls.
 const STRICT: u8 = 0x20;
 const ENDS_FALSE: u8 = 0x10;
+/// The same of a party that is sent a packet first.
+const FIRST_PACKET: u8 = 0x08;
 /// The same of a policy whose SRTP follows, behind the voices.
 const SRTP_FOLLOWS: u8 = 0x40;
-const FLAGS: u8 = VOICES_FOLLOW | SRTP_FOLLOWS | STRICT | ENDS_FALSE;
+const FLAGS: u8 = VOICES_FOLLOW | SRTP_FOLLOWS | STRICT | ENDS_FALSE | FIRST_PACKET;
 
 impl Wire for MediaPolicy {
     fn put(&self, out: &mut Vec<u8>) {
@@ -668,7 +672,8 @@ impl Wire for MediaPolicy {
         let flags = flag(follow, VOICES_FOLLOW)
             | flag(srtp_follows, SRTP_FOLLOWS)
             | flag(self.strict, STRICT)
-            | flag(self.ends_false, ENDS_FALSE);
+            | flag(self.ends_false, ENDS_FALSE)
+            | flag(self.first_packet, FIRST_PACKET);
         out.push(*mode as u8 | flags);
         nated.put(out);
         start_timeout_ms.put(out);
@@ -694,6 +699,7 @@ impl Wire for MediaPolicy {
             },
             strict: mode & STRICT != 0,
             ends_false: mode & ENDS_FALSE != 0,
+            first_packet: mode & FIRST_PACKET != 0,
             srtp: match mode & SRTP_FOLLOWS {
                 0 => Srtp::Accept,
                 _ => Srtp::take(input)?,

@@ -88,6 +88,8 @@ wire_code! {
         Redirected = 27,
         /// The called party's answer was false: it rang on behind it, or nothing came.
         FalseAnswer = 28,
+        /// The certificate of a party's media is not the one that its description names.
+        Impostor = 29,
     }
 }
 

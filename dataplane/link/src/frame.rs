@@ -8,7 +8,7 @@ use crate::{
 
 /// Version of every frame in this file; both sides of a session have the same or part at the
 /// handshake.
-pub const FRAME_VERSION: u8 = 8;
+pub const FRAME_VERSION: u8 = 9;
 
 /// The tag of [`Up::Ask`].
 const UP_ASK: u8 = 0;
@@ -202,7 +202,7 @@ wire_struct! {
 
 /// Names of a shard's counters as metrics show them; `_in_use`, `_open` and `_now` are gauges, the
 /// others only grow. New ones are appended.
-pub const COUNTERS: [&str; 71] = [
+pub const COUNTERS: [&str; 75] = [
     "sip_datagrams_received",
     "sip_datagrams_sent",
     "sip_malformed",
@@ -274,6 +274,10 @@ pub const COUNTERS: [&str; 71] = [
     "media_kernel_given",
     "media_kernel_strayed",
     "media_kernel_packets",
+    "dtls_now",
+    "dtls_connected",
+    "dtls_failed",
+    "dtls_impostors",
 ];
 
 wire_struct! {

@@ -29,7 +29,7 @@ fn up(name: &str, frame: &Up) {
     let golden = check(name, &frame.to_bytes());
     assert_eq!(Up::from_bytes(&golden).as_ref(), Ok(frame), "{name}");
     // Another version is no frame of ours, and neither is a part or more than the whole.
-    for wrong in [[&[9], &golden[1..]].concat(), [&golden[..], &[0]].concat()] {
+    for wrong in [[&[8], &golden[1..]].concat(), [&golden[..], &[0]].concat()] {
         assert_eq!(Up::from_bytes(&wrong), Err(Malformed), "{name}");
     }
     for cut in 0..golden.len() {
@@ -266,6 +266,7 @@ fn media() -> MediaPolicy {
         voices: Voices::ALL,
         strict: false,
         ends_false: false,
+        first_packet: false,
         srtp: Srtp::Accept,
     }
 }
@@ -509,13 +510,23 @@ fn voices_stand_behind_a_policy_that_limits_them() {
     assert_eq!(decode::<MediaPolicy>(&wrong), Err(Malformed));
 }
 
-/// So do a strict party, and one whose false answers end calls; each bit is its own.
+/// So do a strict party, one whose false answers end calls, and one that is sent a packet first;
+/// each bit is its own.
 #[test]
 fn flags_of_a_policy_are_bits_of_its_mode() {
     let policy = media();
-    let of = |strict, ends_false| MediaPolicy { strict, ends_false, ..policy };
-    for (policy, bits) in [(of(true, false), 0x20), (of(false, true), 0x10), (of(true, true), 0x30)]
-    {
+    let of = |[strict, ends_false, first_packet]: [bool; 3]| MediaPolicy {
+        strict,
+        ends_false,
+        first_packet,
+        ..policy
+    };
+    for (policy, bits) in [
+        (of([true, false, false]), 0x20),
+        (of([false, true, false]), 0x10),
+        (of([false, false, true]), 0x08),
+        (of([true, true, true]), 0x38),
+    ] {
         let bytes = encode(&policy);
         assert_eq!(bytes[0], MediaMode::Relay as u8 | bits);
         assert_eq!(decode::<MediaPolicy>(&bytes), Ok(policy));

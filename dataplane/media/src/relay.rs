@@ -411,8 +411,17 @@ impl Relay {
     /// Gives a party's ports, of RTP and of RTCP, the keys of its SRTP, or takes them; whether they
     /// are in a pair or not. A key that they have already goes on where it is, so keys stay with
     /// the ports until they are taken.
-    pub fn guard(&mut self, (rtp, rtcp): (LocalPort, LocalPort), keys: Option<&Keys>) {
-        for (port, of) in [(rtp, Use::Rtp), (rtcp, Use::Rtcp)] {
+    pub fn guard(&mut self, ports: (LocalPort, LocalPort), keys: Option<&Keys>) {
+        self.guard_apart(ports, [keys, keys]);
+    }
+
+    /// As [`Relay::guard`], where RTCP has keys of its own, or none: those of RTP, then of RTCP.
+    pub fn guard_apart(
+        &mut self,
+        (rtp, rtcp): (LocalPort, LocalPort),
+        [of_rtp, of_rtcp]: [Option<&Keys>; 2],
+    ) {
+        for (port, of, keys) in [(rtp, Use::Rtp, of_rtp), (rtcp, Use::Rtcp, of_rtcp)] {
             self.guards.set(port, of, keys);
             self.enter(port);
         }

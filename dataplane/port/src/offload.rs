@@ -152,6 +152,21 @@ impl Offloads {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let words = crate::bpf::map_array(map, OFFLOAD_BYTES, space.pairs())?;
+        Offloads::over(space, words)
+    }
+
+    /// The same over memory that is mapped already.
+    ///
+    /// # Errors
+    /// `InvalidInput`: the space is none. `InvalidData`: the memory is shorter than its array.
+    pub fn over(space: FlowSpace, words: Mapping) -> io::Result<Offloads> {
+        if !space.is_valid() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let is_whole = words.words().len() >= space.pairs() as usize * OFFLOAD_WORDS;
+        if !is_whole {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
         Ok(Offloads { space: Arc::new(space), words: Arc::new(words) })
     }
 

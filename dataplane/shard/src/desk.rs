@@ -17,6 +17,7 @@ mod association;
 mod away;
 mod dtls;
 mod frozen;
+mod greeting;
 mod report;
 mod secret;
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub use association::{Dtls, Step};
 pub(crate) use away::come_up;
 use core::fmt;
 pub(crate) use frozen::FrozenMedia;
+use greeting::Own;
 use secret::{Secret, Telling};
 pub(crate) use sound::CallSound;
 use sound::Round;
@@ -124,6 +126,8 @@ pub(crate) struct MediaDesk {
     associations: Option<Box<Associations>>,
     /// Ports whose party has shown where it is, to be looked at.
     shown: Vec<LocalPort>,
+    /// Packets that parties are sent before anybody speaks.
+    greetings: Vec<Own>,
 }
 
 #[derive(Debug)]
@@ -140,6 +144,8 @@ struct LegMedia {
     peer: Option<LegId>,
     /// Its call was answered in this life of the process.
     answered: bool,
+    /// It was sent a packet first.
+    greeted: bool,
     /// What its closed pairs carried.
     report: Option<Box<MediaReport>>,
 }
@@ -206,6 +212,7 @@ impl MediaDesk {
             guarded: BTreeMap::new(),
             associations: None,
             shown: Vec::new(),
+            greetings: Vec::new(),
         })
     }
 
@@ -263,8 +270,13 @@ impl MediaDesk {
         [self.relay.poll_timeout(), dtls].into_iter().flatten().min()
     }
 
-    /// Looks for silent sides, and for parties that are not who they say; calls `silent` for each
-    /// leg that has to be ended for it.
+    /// A leg whose party is not who it says, to be ended; drain to `None` before
+    /// [`MediaDesk::handle_timeout`].
+    pub(crate) fn poll_impostor(&mut self) -> Option<LegId> {
+        self.associations.as_mut()?.poll_stranger()
+    }
+
+    /// Looks for silent sides; calls `silent` for each leg that has to be ended for it.
     pub(crate) fn handle_timeout<I: Io>(
         &mut self,
         io: &I,
@@ -273,9 +285,6 @@ impl MediaDesk {
     ) {
         if let Some(associations) = &mut self.associations {
             associations.handle_timeout(now);
-            while let Some(leg) = associations.poll_stranger() {
-                silent(leg);
-            }
         }
         let space = self.space();
         self.relay.handle_timeout_beside(now, |at| {
@@ -306,6 +315,7 @@ impl MediaDesk {
                 said: Vec::new(),
                 peer: None,
                 answered: false,
+                greeted: false,
                 report: None,
             })
         })
@@ -553,6 +563,8 @@ impl<I: Io> Desk<'_, I> {
         for index in 0..count {
             self.settle_line(a, b, index);
         }
+        self.media.greet(a);
+        self.media.greet(b);
     }
 
     fn settle_line(&mut self, a: LegId, b: LegId, index: usize) {
@@ -762,6 +774,7 @@ impl<I: Io> Resources for Desk<'_, I> {
                 // Said of both legs: the second time it changes nothing.
                 let _open = self.media.relay.answer(pair, self.now);
             }
+            self.media.greet(leg);
         }
     }
 

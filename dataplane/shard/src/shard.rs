@@ -240,7 +240,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         self.durable();
         let again = if is_timed { self.io.sample() } else { now };
         self.relay(now);
-        self.send_dtls();
+        self.send_own();
         if is_timed {
             let end = self.io.sample();
             self.counts.timed_media_ns += relayed.ns_since(now) + end.ns_since(again);
@@ -412,10 +412,10 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
         }
     }
 
-    /// Datagrams of handshakes that are ours to send.
-    fn send_dtls(&mut self) {
+    /// Datagrams at media ports that are ours to send: of handshakes, and first ones.
+    fn send_own(&mut self) {
         self.burst.clear();
-        while let Some((from, to, data)) = self.media.poll_dtls() {
+        while let Some((from, to, data)) = self.media.poll_own() {
             let Some(packet) = self.burst.add() else { break };
             let room = packet.room_mut();
             room.iter_mut().zip(&data).for_each(|(to, octet)| *to = *octet);
@@ -439,6 +439,9 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             calls.handle_timeout(now, &mut Desk { media, io, now });
         }
         if media.poll_timeout().is_some_and(|at| at <= now) {
+            while let Some(leg) = media.poll_impostor() {
+                calls.handle_impostor(leg, now, &mut Desk { media, io, now });
+            }
             let mut silent: Vec<LegId> = Vec::new();
             media.handle_timeout(io, now, |leg| silent.push(leg));
             for leg in silent {
@@ -806,8 +809,9 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
     }
 
     /// What is counted of media beside the packets that came up, in the order of [`COUNTERS`].
-    fn media_values(&self) -> [u64; 16] {
+    fn media_values(&self) -> [u64; 20] {
         let (socket, away) = (self.io.media_counters(), self.media.carriage());
+        let shaken = self.media.shaken();
         let c = &self.counts;
         [
             c.media_flooded + away.flooded,
@@ -826,6 +830,10 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             away.given,
             away.strayed,
             away.packets,
+            shaken.now,
+            shaken.connected,
+            shaken.failed,
+            shaken.impostors,
         ]
     }
 

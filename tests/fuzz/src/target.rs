@@ -12,6 +12,7 @@ mod endpoint;
 mod framing;
 mod journal;
 mod link;
+mod offload;
 mod rtcp;
 mod rtp;
 mod sdp;
@@ -54,6 +55,7 @@ pub static TARGETS: &[&Target] = &[
     &token::TARGET,
     &journal::TARGET,
     &table::TARGET,
+    &offload::TARGET,
     &endpoint::TARGET,
     &thaw::TARGET,
     &framing::TARGET,

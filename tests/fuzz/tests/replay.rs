@@ -27,8 +27,8 @@ macro_rules! targets {
     };
 }
 targets!(
-    sip uri digest sdp rtp rtcp srtp stun dtls datagram link token journal table endpoint thaw
-    framing websocket transaction dialog call deck
+    sip uri digest sdp rtp rtcp srtp stun dtls datagram link token journal table offload endpoint
+    thaw framing websocket transaction dialog call deck
 );
 
 #[test]

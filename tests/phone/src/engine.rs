@@ -197,6 +197,7 @@ impl Engine {
             ptime_ms: self.config.ptime_ms,
             rtcp_interval: self.config.rtcp_interval,
             impairment: self.config.media_impairment,
+            behind: self.config.media_behind,
             srtp: self.config.srtp,
         }
     }

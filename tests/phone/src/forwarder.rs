@@ -1,11 +1,11 @@
 //! A network between a phone and a server: forwards UDP both ways and loses, doubles, delays and
 //! reorders on its way, the same way again for the same seed and the same order of arrival.
 //!
-//! Each client address gets a socket of its own towards the target, as behind a NAT. It stops when
-//! it is dropped.
+//! Each client address gets a socket of its own towards the target, as behind a NAT, which may be of
+//! any kind ([`Nat`]). It stops when it is dropped.
 
-use std::collections::BTreeMap;
 use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -48,6 +48,34 @@ impl Impairment {
     };
 }
 
+/// The kinds of NATs, in the words of RFC 3489 section 5. Those that are not symmetric keep the
+/// client's own port where it is free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nat {
+    /// Whoever knows the address outside reaches the client.
+    FullCone,
+    /// Only addresses that the client has sent to, from any port.
+    Restricted,
+    /// Only where the client has sent to, port included.
+    PortRestricted,
+    /// The same, and another target is sent to from another port.
+    Symmetric,
+}
+
+impl Nat {
+    /// All kinds.
+    pub const ALL: [Nat; 4] = [Nat::FullCone, Nat::Restricted, Nat::PortRestricted, Nat::Symmetric];
+
+    /// Whether what comes from there is let in to a client that has sent to these.
+    fn admits(self, sent: &BTreeSet<SocketAddr>, from: SocketAddr) -> bool {
+        match self {
+            Nat::FullCone => true,
+            Nat::Restricted => sent.iter().any(|to| to.ip() == from.ip()),
+            Nat::PortRestricted | Nat::Symmetric => sent.contains(&from),
+        }
+    }
+}
+
 /// Counts of one direction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WayStats {
@@ -86,6 +114,7 @@ pub struct Forwarder {
 struct Shared {
     front: Arc<UdpSocket>,
     bind: IpAddr,
+    nat: Option<Nat>,
     stop: AtomicBool,
     state: Mutex<State>,
     changed: Condvar,
@@ -96,11 +125,22 @@ struct State {
     impairment: Impairment,
     random: Random,
     target: Option<SocketAddr>,
-    clients: BTreeMap<SocketAddr, Arc<UdpSocket>>,
+    clients: BTreeMap<Inside, Outside>,
     readers: Vec<JoinHandle<()>>,
     held: BinaryHeap<Held>,
     next_order: u64,
     stats: ForwarderStats,
+}
+
+/// A client, and behind a symmetric NAT its target.
+type Inside = (SocketAddr, Option<SocketAddr>);
+
+/// A client as others see it.
+#[derive(Debug)]
+struct Outside {
+    socket: Arc<UdpSocket>,
+    /// Where it has sent to.
+    sent: BTreeSet<SocketAddr>,
 }
 
 #[derive(Debug)]
@@ -129,7 +169,27 @@ impl Forwarder {
         target: Option<SocketAddr>,
         impairment: Impairment,
     ) -> io::Result<Self> {
-        let front = Arc::new(UdpSocket::bind(bind)?);
+        Self::open_at((bind, bind.ip()), target, (impairment, None))
+    }
+
+    /// A NAT without faults: clients send to `front`, and are seen at `outside`.
+    ///
+    /// # Errors
+    /// From the operating system.
+    pub fn nat(
+        (front, outside): (SocketAddr, IpAddr),
+        target: Option<SocketAddr>,
+        nat: Nat,
+    ) -> io::Result<Self> {
+        Self::open_at((front, outside), target, (Impairment::NONE, Some(nat)))
+    }
+
+    fn open_at(
+        (front, outside): (SocketAddr, IpAddr),
+        target: Option<SocketAddr>,
+        (impairment, nat): (Impairment, Option<Nat>),
+    ) -> io::Result<Self> {
+        let front = Arc::new(UdpSocket::bind(front)?);
         front.set_read_timeout(Some(POLL))?;
         let front_addr = front.local_addr()?;
         let state = State {
@@ -144,7 +204,8 @@ impl Forwarder {
         };
         let shared = Arc::new(Shared {
             front,
-            bind: bind.ip(),
+            bind: outside,
+            nat,
             stop: AtomicBool::new(false),
             state: Mutex::new(state),
             changed: Condvar::new(),
@@ -180,7 +241,7 @@ impl Forwarder {
     /// # Errors
     /// From the operating system, or when there are too many clients.
     pub fn open(&self, client: SocketAddr) -> io::Result<SocketAddr> {
-        Shared::client_socket(&self.shared, client)?.local_addr()
+        Shared::client_socket(&self.shared, (client, None))?.local_addr()
     }
 
     /// The counts so far.
@@ -215,8 +276,13 @@ impl Shared {
         let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
         while !self.stopped() {
             let Ok((length, client)) = self.front.recv_from(&mut buffer) else { continue };
-            let socket = Self::client_socket(&self, client);
             let target = self.lock().target;
+            let of_target = target.filter(|_| self.nat == Some(Nat::Symmetric));
+            let inside = (client, of_target);
+            let socket = Self::client_socket(&self, inside);
+            if let (Some(to), Some(outside)) = (target, self.lock().clients.get_mut(&inside)) {
+                outside.sent.insert(to);
+            }
             match (socket, target) {
                 (Ok(socket), Some(to)) => {
                     let bytes = buffer.get(..length).unwrap_or_default();
@@ -231,28 +297,53 @@ impl Shared {
         }
     }
 
-    fn read_client(self: &Arc<Self>, socket: &Arc<UdpSocket>, client: SocketAddr) {
+    fn read_client(self: &Arc<Self>, socket: &Arc<UdpSocket>, inside: Inside) {
+        let (client, _) = inside;
         let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
         while !self.stopped() {
-            let Ok((length, _)) = socket.recv_from(&mut buffer) else { continue };
+            let Ok((length, from)) = socket.recv_from(&mut buffer) else { continue };
+            if !self.admits(inside, from) {
+                let stats = &mut self.lock().stats.to_client;
+                stats.received += 1;
+                stats.refused += 1;
+                continue;
+            }
             let bytes = buffer.get(..length).unwrap_or_default();
             self.forward(Way::ToClient, Arc::clone(&self.front), client, bytes);
         }
     }
 
-    fn client_socket(shared: &Arc<Self>, client: SocketAddr) -> io::Result<Arc<UdpSocket>> {
+    /// Whether what comes from there is let in.
+    fn admits(&self, inside: Inside, from: SocketAddr) -> bool {
+        let state = self.lock();
+        let sent = state.clients.get(&inside).map(|outside| &outside.sent);
+        self.nat.is_none_or(|nat| sent.is_some_and(|sent| nat.admits(sent, from)))
+    }
+
+    /// A socket outside for a client.
+    fn bind_outside(&self, (client, _): Inside) -> io::Result<UdpSocket> {
+        let keeps = self.nat.is_some_and(|nat| nat != Nat::Symmetric);
+        let own = keeps.then(|| UdpSocket::bind((self.bind, client.port())));
+        match own {
+            Some(Ok(socket)) => Ok(socket),
+            Some(Err(_)) | None => UdpSocket::bind((self.bind, 0)),
+        }
+    }
+
+    fn client_socket(shared: &Arc<Self>, inside: Inside) -> io::Result<Arc<UdpSocket>> {
         let mut state = shared.lock();
-        if let Some(socket) = state.clients.get(&client) {
-            return Ok(Arc::clone(socket));
+        if let Some(outside) = state.clients.get(&inside) {
+            return Ok(Arc::clone(&outside.socket));
         }
         if state.clients.len() >= CLIENTS_MAX {
             return Err(io::Error::other("too many clients of one forwarder"));
         }
-        let socket = Arc::new(UdpSocket::bind((shared.bind, 0))?);
+        let socket = Arc::new(shared.bind_outside(inside)?);
         socket.set_read_timeout(Some(POLL))?;
-        state.clients.insert(client, Arc::clone(&socket));
+        let outside = Outside { socket: Arc::clone(&socket), sent: BTreeSet::new() };
+        state.clients.insert(inside, outside);
         let (shared, reading) = (Arc::clone(shared), Arc::clone(&socket));
-        state.readers.push(std::thread::spawn(move || shared.read_client(&reading, client)));
+        state.readers.push(std::thread::spawn(move || shared.read_client(&reading, inside)));
         Ok(socket)
     }
 
@@ -395,6 +486,50 @@ mod tests {
         assert!(got.windows(2).any(|pair| pair[0] > pair[1]), "nothing was overtaken");
         let (_, again) = run(impairment, 100);
         assert_eq!(again, stats);
+    }
+
+    /// Who is let in behind one packet to the target: the target, its host from another port, and
+    /// anybody; and whether a second target sees the same port.
+    #[test]
+    fn the_kinds_of_nats_differ_in_whom_they_let_in() {
+        let outside = IpAddr::from([127, 0, 0, 9]);
+        let at = |last: u8| {
+            let socket = UdpSocket::bind(SocketAddr::from(([127, 0, 0, last], 0))).unwrap();
+            socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+            socket
+        };
+        for (nat, host, anybody, same) in [
+            (Nat::FullCone, true, true, true),
+            (Nat::Restricted, true, false, true),
+            (Nat::PortRestricted, false, false, true),
+            (Nat::Symmetric, false, false, false),
+        ] {
+            let (target, second, stranger, client) = (at(1), at(1), at(3), at(4));
+            let to = target.local_addr().unwrap();
+            let forwarder = Forwarder::nat((any(), outside), Some(to), nat).unwrap();
+            let mut buffer = [0; 8];
+            client.send_to(b"out", forwarder.front()).unwrap();
+            let (_, door) = target.recv_from(&mut buffer).unwrap();
+            assert_eq!(door.ip(), outside);
+            let own = client.local_addr().unwrap().port();
+            assert!(nat == Nat::Symmetric || door.port() == own, "its own port is kept");
+            for (who, comes) in [(&target, true), (&second, host), (&stranger, anybody)] {
+                let before = forwarder.stats().to_client;
+                who.send_to(b"in", door).unwrap();
+                while forwarder.stats().to_client.received == before.received {
+                    std::thread::yield_now();
+                }
+                if comes {
+                    assert_eq!(client.recv_from(&mut buffer).unwrap().1, forwarder.front());
+                }
+                let refused = forwarder.stats().to_client.refused - before.refused;
+                assert_eq!(refused, u64::from(!comes), "{nat:?}");
+            }
+            forwarder.set_target(second.local_addr().unwrap());
+            client.send_to(b"out", forwarder.front()).unwrap();
+            let (_, other) = second.recv_from(&mut buffer).unwrap();
+            assert_eq!(other == door, same, "{nat:?}");
+        }
     }
 
     #[test]

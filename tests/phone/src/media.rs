@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::forwarder::{Forwarder, ForwarderStats, Impairment};
+use crate::forwarder::{Forwarder, ForwarderStats, Impairment, Nat};
 use crate::limits::{DATAGRAM_BYTES_MAX, POLL, PORT_PAIRS_MAX};
 use crate::peer::Peer;
 use crate::random::Random;
@@ -37,6 +37,17 @@ pub enum Pattern {
     Silence,
 }
 
+/// The network that a phone's media comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Behind {
+    /// What stands before it.
+    pub nat: Nat,
+    /// The address that others see.
+    pub outside: IpAddr,
+    /// The address that the phone knows, and tells in its descriptions.
+    pub inside: IpAddr,
+}
+
 /// How to open the media of a call.
 #[derive(Debug, Clone)]
 pub(crate) struct MediaConfig {
@@ -44,6 +55,8 @@ pub(crate) struct MediaConfig {
     pub(crate) ptime_ms: u32,
     pub(crate) rtcp_interval: Duration,
     pub(crate) impairment: Option<Impairment>,
+    /// It has no faults then, and no RTCP.
+    pub(crate) behind: Option<Behind>,
     pub(crate) srtp: Srtp,
 }
 
@@ -70,6 +83,7 @@ struct Shared {
     rtcp: UdpSocket,
     /// Where RTP goes instead of to the remote side: the forwarder's front.
     detour: Option<SocketAddr>,
+    has_rtcp: bool,
     ptime_ms: u32,
     rtcp_interval: Duration,
     stop: AtomicBool,
@@ -114,14 +128,19 @@ impl Media {
         rtp.set_read_timeout(Some(POLL))?;
         rtcp.set_nonblocking(true)?;
         let (rtp_addr, rtcp_addr) = (rtp.local_addr()?, rtcp.local_addr()?);
-        let forwarder = match config.impairment {
-            Some(impairment) => {
-                let front = SocketAddr::new(config.bind, 0);
-                Some(Forwarder::new(front, None, impairment)?)
+        let front = SocketAddr::new(config.bind, 0);
+        let forwarder = match (config.behind, config.impairment) {
+            (Some(Behind { nat, outside, .. }), _) => {
+                Some(Forwarder::nat((front, outside), None, nat)?)
             }
-            None => None,
+            (None, Some(impairment)) => Some(Forwarder::new(front, None, impairment)?),
+            (None, None) => None,
         };
-        let door = forwarder.as_ref().map(|f| f.open(rtp_addr)).transpose()?;
+        let told = match (config.behind, &forwarder) {
+            (Some(behind), _) => Some(SocketAddr::new(behind.inside, rtp_addr.port())),
+            (None, Some(forwarder)) => Some(forwarder.open(rtp_addr)?),
+            (None, None) => None,
+        };
         let stream = random.bits();
         let [a, b, c, d, e, f, ..] = random.bits().to_be_bytes();
         let state = State {
@@ -142,7 +161,7 @@ impl Media {
             tally: Tally::new(stream),
             vault: None,
             peer: match config.srtp.is_dtls() {
-                true => Peer::new(random, config.srtp == Srtp::DtlsPassive).map(Box::new),
+                true => Peer::new(random, config.srtp).map(Box::new),
                 false => None,
             },
         };
@@ -150,6 +169,7 @@ impl Media {
             rtp,
             rtcp,
             detour: forwarder.as_ref().map(Forwarder::front),
+            has_rtcp: config.behind.is_none(),
             ptime_ms: config.ptime_ms,
             rtcp_interval: config.rtcp_interval,
             stop: AtomicBool::new(false),
@@ -161,8 +181,8 @@ impl Media {
             std::thread::spawn(move || listener.listen()),
             std::thread::spawn(move || pacer.pace()),
         ];
-        let rtcp = door.map(|_| rtcp_addr);
-        let (srtp, rtp) = (config.srtp, door.unwrap_or(rtp_addr));
+        let rtcp = told.filter(|_| config.behind.is_none()).map(|_| rtcp_addr);
+        let (srtp, rtp) = (config.srtp, told.unwrap_or(rtp_addr));
         Ok(Self { shared, srtp, key: fresh_key(random), forwarder, rtp, rtcp, threads })
     }
 
@@ -487,7 +507,7 @@ impl Shared {
     }
 
     fn send_rtcp(&self, state: &mut State, bye: bool) {
-        let Some((rtp, rtcp)) = state.remote else { return };
+        let Some((rtp, rtcp)) = state.remote.filter(|_| self.has_rtcp) else { return };
         let (socket, remote) = match (&state.peer, &state.vault) {
             (None, _) => (&self.rtcp, rtcp),
             (Some(_), Some(_)) => (&self.rtp, rtp),
@@ -533,7 +553,8 @@ mod tests {
         let bind = IpAddr::from([127, 0, 0, 1]);
         let rtcp_interval = Duration::from_millis(50);
         let srtp = Srtp::Off;
-        let config = MediaConfig { bind, ptime_ms, rtcp_interval, impairment, srtp };
+        let behind = None;
+        let config = MediaConfig { bind, ptime_ms, rtcp_interval, impairment, behind, srtp };
         Media::open(&config, &mut Random::fresh()).unwrap()
     }
 

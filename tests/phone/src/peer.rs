@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::random::Random;
 use crate::sdp::{Sdp, Shake};
-use crate::srtp::Vault;
+use crate::srtp::{Srtp, Vault};
 
 /// How often a check goes out that has no answer yet.
 const CHECK_EVERY: Duration = Duration::from_millis(50);
@@ -31,6 +31,7 @@ pub(crate) struct Peer {
     pwd: String,
     certificate: DtlsCertificate,
     is_passive: bool,
+    is_impostor: bool,
     /// `None` until it is known who begins.
     is_active: Option<bool>,
     theirs: Option<Shake>,
@@ -58,7 +59,7 @@ impl std::fmt::Debug for Peer {
 }
 
 impl Peer {
-    pub(crate) fn new(random: &mut Random, is_passive: bool) -> Option<Self> {
+    pub(crate) fn new(random: &mut Random, srtp: Srtp) -> Option<Self> {
         let key = rcgen::KeyPair::generate().ok()?;
         let own = rcgen::CertificateParams::default().self_signed(&key).ok()?;
         let certificate =
@@ -68,7 +69,8 @@ impl Peer {
             ufrag: word(random),
             pwd: word(random) + &word(random),
             certificate,
-            is_passive,
+            is_passive: srtp == Srtp::DtlsPassive,
+            is_impostor: srtp == Srtp::DtlsImpostor,
             is_active: None,
             theirs: None,
             target: None,
@@ -90,8 +92,10 @@ impl Peer {
             (Some(false), ..) | (None, _, true) => "passive",
             (None, false, false) => "actpass",
         };
+        let certificate = &self.certificate.certificate;
+        let shown: &[u8] = if self.is_impostor { b"of somebody else" } else { certificate };
         Shake {
-            fingerprint: print(&self.certificate.certificate),
+            fingerprint: print(shown),
             setup: setup.to_owned(),
             ufrag: self.ufrag.clone(),
             pwd: self.pwd.clone(),

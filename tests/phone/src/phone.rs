@@ -16,6 +16,7 @@ use crate::failure::{Cause, Failure};
 use crate::forwarder::Impairment;
 use crate::gate::{Bound, Gate, Guard};
 use crate::limits::{DATAGRAM_BYTES_MAX, POLL};
+use crate::media::Behind;
 use crate::message::{Message, address_uri, param, uri_socket};
 use crate::srtp::Srtp;
 
@@ -51,6 +52,8 @@ pub struct Config {
     pub rtcp_interval: Duration,
     /// Faults of the network before the RTP port, if any.
     pub media_impairment: Option<Impairment>,
+    /// The NAT that its media comes through, if any; its RTCP stays away then.
+    pub media_behind: Option<Behind>,
     /// Whether its media is encrypted.
     pub srtp: Srtp,
 }
@@ -74,6 +77,7 @@ impl Config {
             ptime_ms: 20,
             rtcp_interval: Duration::from_secs(1),
             media_impairment: None,
+            media_behind: None,
             srtp: Srtp::Off,
         }
     }

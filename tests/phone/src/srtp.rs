@@ -37,6 +37,8 @@ pub enum Srtp {
     Dtls,
     /// The same, and never begins the handshake.
     DtlsPassive,
+    /// The same as [`Srtp::Dtls`], but its certificate is not the one that it names.
+    DtlsImpostor,
 }
 
 impl Srtp {
@@ -47,14 +49,14 @@ impl Srtp {
             Self::Off => Sdp::parse(body),
             Self::Beside => Sdp::parse_secure(body),
             Self::Only => Sdp::parse_secure(body).filter(|sdp| sdp.key.is_some()),
-            Self::Dtls | Self::DtlsPassive => Sdp::parse_shaking(body),
+            Self::Dtls | Self::DtlsPassive | Self::DtlsImpostor => Sdp::parse_shaking(body),
         }
     }
 
     /// Whether keys are agreed on by DTLS.
     #[must_use]
     pub fn is_dtls(self) -> bool {
-        matches!(self, Self::Dtls | Self::DtlsPassive)
+        matches!(self, Self::Dtls | Self::DtlsPassive | Self::DtlsImpostor)
     }
 
     /// What our description says of keys: as it was agreed on, else as we offer.
@@ -62,7 +64,7 @@ impl Srtp {
     pub fn say(self, ours: &[u8; MASTER_BYTES], remote: Option<&Sdp>) -> Option<Key> {
         let text = to_base64(ours);
         match (self, remote) {
-            (Self::Off | Self::Dtls | Self::DtlsPassive, _) => None,
+            (Self::Off | Self::Dtls | Self::DtlsPassive | Self::DtlsImpostor, _) => None,
             (_, Some(remote)) => remote.key.as_ref().map(|key| Key { text, ..key.clone() }),
             (Self::Beside, None) => Some(Key { tag: 1, savp: false, text }),
             (Self::Only, None) => Some(Key { tag: 1, savp: true, text }),

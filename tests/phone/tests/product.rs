@@ -27,6 +27,8 @@ mod algorithm;
 mod alone;
 #[path = "product/archive.rs"]
 mod archive;
+#[path = "product/backend.rs"]
+mod backend;
 #[path = "product/ban.rs"]
 mod ban;
 #[path = "product/block.rs"]
@@ -63,6 +65,8 @@ mod elsewhere;
 mod fact;
 #[path = "product/family.rs"]
 mod family;
+#[path = "product/fax.rs"]
+mod fax;
 #[path = "product/first.rs"]
 mod first;
 #[path = "product/flood.rs"]
@@ -103,6 +107,8 @@ mod order;
 mod owner;
 #[path = "product/packet.rs"]
 mod packet;
+#[path = "product/path.rs"]
+mod path;
 #[path = "product/pickup.rs"]
 mod pickup;
 #[path = "product/port_443.rs"]

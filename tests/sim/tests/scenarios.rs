@@ -161,6 +161,7 @@ fn originate() -> Verb {
             voices: Voices::ALL,
             strict: false,
             ends_false: false,
+            first_packet: false,
             srtp: Srtp::Accept,
         },
         ring_ms: 20_000,

@@ -261,7 +261,7 @@ fn ended(reason: u8) -> u32 {
         "credit-ended" | "max-duration" => 5,
         "operator" => 6,
         "process-lost" | "host-lost" => 11,
-        "peer-error" | "bad-media" | "internal" | "no-answer-from-control" => 9,
+        "peer-error" | "bad-media" | "impostor" | "internal" | "no-answer-from-control" => 9,
         // The switch wanted it.
         _ => 10,
     }
@@ -525,6 +525,7 @@ mod tests {
             ("max-duration", 5),
             ("operator", 6),
             ("internal", 9),
+            ("impostor", 9),
             ("overload", 10),
             ("host-lost", 11),
         ] {

@@ -355,6 +355,10 @@ settings! {
         srtp: SrtpUse = SrtpUse::Accept, Kind::Word(SRTP_WORDS), Subscriber, Routing, [];
         /// Whether a phone's media is taken to come through a NAT.
         nat: Nat = Nat::Auto, Kind::Word(NAT_WORDS), Subscriber, Routing, [];
+        /// Whether a party is sent a packet of ours when its call is answered, before anybody
+        /// speaks: one that nobody plays, and that opens ways for who sends only where it has heard
+        /// from. Media that is encrypted has none.
+        first_packet: bool = false, Kind::Flag, Subscriber, Routing, ["rtpwritefirst"];
         /// A call ends when no media came so long after answer, 0 never; `auto` is the tenant's
         /// `media_start_timeout_ms`.
         start_timeout_ms: Option<u32> = None, Kind::Millis(0, DAY, 1_000), Subscriber, Routing, [];

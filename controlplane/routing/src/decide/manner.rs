@@ -95,7 +95,7 @@ pub(super) fn voices(profile: &Profile, own: Option<&DialogTerms>) -> Voices {
 }
 
 /// What a party's own terms add to the policy of its media: codecs, SRTP, strict sources,
-/// false answers.
+/// false answers, a packet first.
 pub(super) fn own_media(
     media: MediaPolicy,
     profile: &Profile,
@@ -106,6 +106,7 @@ pub(super) fn own_media(
         srtp: srtp(profile, own),
         strict: own.is_some_and(|own| own.strict_media),
         ends_false: own.is_some_and(|own| own.end_false_answer),
+        first_packet: profile.media.first_packet,
         ..media
     }
 }

@@ -3,7 +3,7 @@
 use super::Attempt;
 use super::called::Called;
 use super::hop::with_user;
-use super::manner::{speak, srtp, voices};
+use super::manner::{own_media, speak};
 use super::plan::blank_branch;
 use super::redirect;
 use super::sender::Sender;
@@ -238,8 +238,7 @@ impl<'a> Attempt<'a> {
         (target, listener): (Target, u8),
         nated: bool,
     ) -> Branch {
-        let (voices, srtp) = (voices(settings, None), srtp(settings, None));
-        let media = MediaPolicy { voices, srtp, ..media_policy(sender, nated) };
+        let media = own_media(media_policy(sender, nated), settings, None);
         let mut branch = blank_branch(target, listener, media);
         branch.dialed = callee.username.clone();
         branch.party = PartyRef::Subscriber(callee.id.0);
@@ -385,6 +384,7 @@ pub(super) fn tenant_media(tenant: &Tenant, nated: bool) -> MediaPolicy {
         voices: Voices::ALL,
         strict: false,
         ends_false: false,
+        first_packet: false,
         srtp: strowger_link::Srtp::Accept,
     }
 }

@@ -37,6 +37,7 @@ fn branch() -> Branch {
         voices: strowger_link::Voices::ALL,
         strict: false,
         ends_false: false,
+        first_packet: false,
         srtp: strowger_link::Srtp::Accept,
     };
     let target = strowger_link::Target {

@@ -97,6 +97,7 @@ pub(crate) const fn unknown_policy(nated: bool) -> MediaPolicy {
         voices: Voices::ALL,
         strict: false,
         ends_false: false,
+        first_packet: false,
         srtp: Srtp::Accept,
     }
 }

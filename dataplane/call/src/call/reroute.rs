@@ -97,7 +97,8 @@ impl Call {
             | Reason::BadMedia
             | Reason::Exhausted
             | Reason::Internal
-            | Reason::Redirected => false,
+            | Reason::Redirected
+            | Reason::Impostor => false,
         }
     }
 

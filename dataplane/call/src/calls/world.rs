@@ -397,6 +397,11 @@ impl World {
         self.calls.handle_silence(leg, self.now, &mut self.media);
     }
 
+    /// A leg is not who its description says.
+    pub fn impostor(&mut self, leg: LegId) {
+        self.calls.handle_impostor(leg, self.now, &mut self.media);
+    }
+
     /// A leg had not answered, as its media tells.
     pub fn false_answer(&mut self, leg: LegId) {
         self.calls.handle_false_answer(leg, self.now, &mut self.media);
@@ -517,6 +522,7 @@ fn policy() -> MediaPolicy {
         voices: Voices::ALL,
         strict: false,
         ends_false: false,
+        first_packet: false,
         srtp: Srtp::Accept,
     }
 }

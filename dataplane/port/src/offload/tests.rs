@@ -11,7 +11,7 @@ fn offloads(addresses: &[&str]) -> Offloads {
     let space = space(addresses);
     let words = space.pairs() as usize * OFFLOAD_WORDS;
     let (_fd, mapping) = crate::shm::create_memfd(c"offloads", words).unwrap();
-    Offloads { space: Arc::new(space), words: Arc::new(mapping) }
+    Offloads::over(space, mapping).unwrap()
 }
 
 fn at(text: &str) -> SocketAddr {

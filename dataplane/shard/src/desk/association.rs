@@ -6,6 +6,8 @@
 //! | here | goes away with it | goes away | - |
 //! | away | waits | - | here, or gone by a fault |
 //!
+//! A party that has RTCP at a port of its own has two, which know nothing of each other.
+//!
 //! Each is either here or away on a thread, so no two steps of one run at once. What waits has a
 //! bound, and what finds no room is lost as the network loses it: the protocol sends again. What
 //! comes back to a port that has another association by then, or none, is dropped.
@@ -67,6 +69,7 @@ pub(super) struct Associations {
     leaving: VecDeque<(LocalPort, SocketAddr, Vec<u8>)>,
     /// Legs whose party is not who it says.
     strangers: Vec<LegId>,
+    shaken: Shaken,
 }
 
 /// One.
@@ -90,8 +93,21 @@ enum Place {
     Away(u64),
 }
 
-/// Keys that were agreed on, for a line of a leg.
-pub(super) type Agreed = (LegId, usize, Keys);
+/// Keys that were agreed on at a port, for a line of a leg.
+pub(super) type Agreed = (LegId, usize, LocalPort, Keys);
+
+/// What became of handshakes.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Shaken {
+    /// Associations there are.
+    pub(crate) now: u64,
+    /// Handshakes that came to their end.
+    pub(crate) connected: u64,
+    /// Those that did not, by their time or by what came.
+    pub(crate) failed: u64,
+    /// Those with somebody else than the party's description names.
+    pub(crate) impostors: u64,
+}
 
 impl Associations {
     pub(super) fn new(dtls: Dtls) -> Associations {
@@ -105,6 +121,7 @@ impl Associations {
             due: BTreeSet::new(),
             leaving: VecDeque::new(),
             strangers: Vec::new(),
+            shaken: Shaken::default(),
         }
     }
 
@@ -187,6 +204,11 @@ impl Associations {
         !self.strangers.is_empty()
     }
 
+    /// What became of handshakes so far.
+    fn shaken(&self) -> Shaken {
+        Shaken { now: self.of.len() as u64, ..self.shaken }
+    }
+
     /// What is to be sent.
     pub(super) fn poll_transmit(&mut self) -> Option<(LocalPort, SocketAddr, Vec<u8>)> {
         self.leaving.pop_front()
@@ -204,7 +226,15 @@ impl Associations {
             else {
                 continue;
             };
+            let was_connected = held.connected.is_some();
             let agreed = held.handle_done(done, now);
+            self.shaken.connected += u64::from(!was_connected && held.connected.is_some());
+            match agreed.fault {
+                Some(Fault::Stranger) => self.shaken.impostors += 1,
+                // One that ends a connection in order is none of a handshake.
+                Some(Fault::Failed | Fault::Ours) if !was_connected => self.shaken.failed += 1,
+                Some(Fault::Closed | Fault::Failed | Fault::Ours) | None => {}
+            }
             let (out, fault) = (agreed.out, agreed.fault);
             for data in out {
                 if let Some(to) = held.to.filter(|_| self.leaving.len() < LEAVING_MAX) {
@@ -222,7 +252,7 @@ impl Associations {
                 self.step(port, now);
             }
             if let Some(Exported { ours, theirs }) = agreed.keys {
-                return Some((leg, index, Keys { ours, theirs }));
+                return Some((leg, index, port, Keys { ours, theirs }));
             }
         }
         None
@@ -302,28 +332,37 @@ impl MediaDesk {
         while let Some(port) = self.shown.pop() {
             self.reached(port, now);
         }
-        while let Some((leg, index, keys)) =
+        while let Some((leg, index, port, keys)) =
             self.associations.as_mut().and_then(|all| all.take_done(now))
         {
             let media = self.legs.get_mut(&leg);
             let line = media.and_then(|media| media.lines.get_mut(index));
-            let secret = line.and_then(|line| line.secret.as_deref_mut());
+            let Some(line) = line else { continue };
+            let is_rtcp = line.ports.is_some_and(|ports| ports.rtcp == port);
+            let secret = line.secret.as_deref_mut();
             let Some(dtls) = secret.and_then(|secret| secret.dtls.as_deref_mut()) else { continue };
-            dtls.keys = Some(keys);
+            let place = if is_rtcp { &mut dtls.rtcp_keys } else { &mut dtls.keys };
+            *place = Some(keys);
             self.guard(leg, now);
             self.touched.insert(leg);
         }
     }
 
-    /// Datagrams of handshakes that are to be sent: from which port, and to whom.
-    pub(crate) fn poll_dtls(&mut self) -> Option<(MediaPort, SocketAddr, Vec<u8>)> {
-        let associations = self.associations.as_mut()?;
-        while let Some((port, to, data)) = associations.poll_transmit() {
+    /// What became of handshakes so far.
+    pub(crate) fn shaken(&self) -> Shaken {
+        self.associations.as_ref().map(|all| all.shaken()).unwrap_or_default()
+    }
+
+    /// Datagrams of ours that are to be sent: from which port, and to whom.
+    pub(crate) fn poll_own(&mut self) -> Option<(MediaPort, SocketAddr, Vec<u8>)> {
+        loop {
+            let all = self.associations.as_mut();
+            let first = self.greetings.pop();
+            let (port, to, data) = first.or_else(|| all?.poll_transmit())?;
             if let Some((address, port)) = self.ports.space().place(port) {
                 return Some((MediaPort { address, port }, to, data));
             }
         }
-        None
     }
 
     /// Ports whose party has shown where it is: where we begin an association, we do now.
@@ -342,10 +381,14 @@ impl<I: Io> Desk<'_, I> {
         let ports = media.into_iter().flat_map(|media| &media.lines);
         let ports: Vec<LocalPort> = ports
             .filter(|line| line.has_secret())
-            .filter_map(|line| Some(line.ports?.rtp))
+            .filter_map(|line| line.ports)
+            .flat_map(|ports| [ports.rtp, ports.rtcp])
             .collect();
         for port in ports {
             self.media.reached(port, self.now);
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,9 @@
 //! Keys by DTLS on one media line (RFC 5763): what the party says of itself, what we say, and who
 //! begins.
 //!
+//! A party without rtcp-mux has two associations, one at each port (RFC 5764 section 4.2), each with
+//! keys of its own.
+//!
 //! An association lives as long as the party's certificate and our role stay; a description that
 //! says the same again changes nothing (RFC 8842 section 4). Our credentials of ICE stay until the
 //! party offers others of its own: that is its restart, and ours with it (RFC 8839 section 4.4.1).
@@ -62,6 +65,8 @@ pub(super) struct Line {
     pub(super) is_active: bool,
     /// What was agreed on.
     pub(super) keys: Option<Keys>,
+    /// The same of RTCP, where it has a port of its own.
+    pub(super) rtcp_keys: Option<Keys>,
     /// Where a former life knew the party.
     pub(super) chosen: Option<SocketAddr>,
     /// The party has offered other credentials of ICE: ours are to be others too.
@@ -74,8 +79,15 @@ impl Line {
     }
 
     pub(super) const fn with(credentials: Credentials) -> Line {
-        let (shown, keys, chosen) = (None, None, None);
-        Line { credentials, shown, is_active: false, keys, chosen, is_restarted: false }
+        Line {
+            credentials,
+            shown: None,
+            is_active: false,
+            keys: None,
+            rtcp_keys: None,
+            chosen: None,
+            is_restarted: false,
+        }
     }
 
     /// What the party says counts from now on.
@@ -133,6 +145,17 @@ impl Line {
             }
         }
         lines
+    }
+
+    /// Whether RTCP goes by the port of RTP, and by its keys (RFC 5764 section 4.1.1). Else it has
+    /// an association of its own.
+    pub(super) fn shares_port(&self) -> bool {
+        self.shown.as_ref().is_none_or(|shown| shown.has_mux)
+    }
+
+    /// The keys of RTCP.
+    pub(super) const fn keys_of_rtcp(&self, shares_port: bool) -> Option<&Keys> {
+        if shares_port { self.keys.as_ref() } else { self.rtcp_keys.as_ref() }
     }
 
     /// What may come to its ports.

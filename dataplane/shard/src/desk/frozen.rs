@@ -114,7 +114,8 @@ wire_struct! {
         pub pwd: FrozenPwd,
         /// Whether we begin.
         pub is_active: bool,
-        /// The keys that were agreed on, ours first; none before.
+        /// The keys that were agreed on, ours first; none before. Behind them those of RTCP, where
+        /// it has its own.
         pub keys: Vec<FrozenKey>,
         /// Where the party was.
         pub chosen: Option<SocketAddr>,
@@ -214,12 +215,13 @@ fn thawed(marks: &[FrozenMark]) -> Vec<Mark> {
 /// Keys by DTLS as a former life had them.
 fn thawed_dtls(frozen: &FrozenDtls) -> Option<dtls::Line> {
     let credentials = Credentials::from_text(&frozen.ufrag.0, &frozen.pwd.0.0)?;
-    let keys = match &frozen.keys[..] {
+    let mut pairs = frozen.keys.chunks_exact(2).map(|pair| match pair {
         [ours, theirs] => Some(Keys { ours: ours.0.clone(), theirs: theirs.0.clone() }),
         _ => None,
-    };
+    });
     let mut line = dtls::Line::with(credentials);
-    (line.is_active, line.keys, line.chosen) = (frozen.is_active, keys, frozen.chosen);
+    (line.keys, line.rtcp_keys) = (pairs.next().flatten(), pairs.next().flatten());
+    (line.is_active, line.chosen) = (frozen.is_active, frozen.chosen);
     Some(line)
 }
 
@@ -273,7 +275,9 @@ impl MediaDesk {
             sealed: frozen(&sealed),
             rtcp_sealed,
             dtls: secret.dtls.as_deref().filter(|_| secret.told == Told::Dtls).map(|dtls| {
-                let keys = dtls.keys.iter().flat_map(|keys| [&keys.ours, &keys.theirs]);
+                // Those of RTCP are found by their place.
+                let both = [&dtls.keys, if dtls.keys.is_some() { &dtls.rtcp_keys } else { &None }];
+                let keys = both.into_iter().flatten().flat_map(|keys| [&keys.ours, &keys.theirs]);
                 FrozenDtls {
                     ufrag: Octets(dtls.credentials.ufrag().to_vec()),
                     pwd: FrozenPwd(Octets(dtls.credentials.pwd().to_vec())),
@@ -314,6 +318,7 @@ impl<I: Io> Desk<'_, I> {
             said: Vec::new(),
             peer: None,
             answered: false,
+            greeted: false,
             report: None,
         };
         self.media.legs.insert(leg, Box::new(media));

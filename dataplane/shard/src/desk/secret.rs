@@ -269,6 +269,14 @@ impl Secret {
         Some(Keys { ours: ours.clone(), theirs: theirs.clone() })
     }
 
+    /// The keys of RTCP: those of RTP, unless two associations were agreed on.
+    fn rtcp_keys(&self) -> Option<Keys> {
+        match self.dtls.as_deref().filter(|_| self.told == Told::Dtls) {
+            Some(dtls) => dtls.keys_of_rtcp(dtls.shares_port()).cloned(),
+            None => self.keys(),
+        }
+    }
+
     /// Whether an answer is one to what it was told.
     fn fits(&self, says: &Says) -> Result<(), Cause> {
         match (self.told, says) {
@@ -576,14 +584,21 @@ impl MediaDesk {
             match (dtls, self.associations.as_deref_mut()) {
                 (Some(dtls), Some(all)) => {
                     if let Some(start) = start(dtls, &all.identity) {
-                        all.keep(ports.rtp, (leg, index), start);
+                        all.keep(ports.rtp, (leg, index), start.clone());
+                        match dtls.shares_port() {
+                            true => all.forget(ports.rtcp),
+                            false => all.keep(ports.rtcp, (leg, index), start),
+                        }
                     }
                 }
-                (None, Some(all)) => all.forget(ports.rtp),
+                (None, Some(all)) => {
+                    all.forget(ports.rtp);
+                    all.forget(ports.rtcp);
+                }
                 (_, None) => {}
             }
-            let keys = secret.keys();
-            self.relay.guard((ports.rtp, ports.rtcp), keys.as_ref());
+            let (keys, of_rtcp) = (secret.keys(), secret.rtcp_keys());
+            self.relay.guard_apart((ports.rtp, ports.rtcp), [keys.as_ref(), of_rtcp.as_ref()]);
             let had_keys = self.guarded.contains_key(&ports.rtp);
             match &keys {
                 Some(keys) if !is_dtls => secret.ours.retain(|ours| *ours == keys.ours),
@@ -608,6 +623,7 @@ impl MediaDesk {
         self.guarded.remove(&ports.rtcp);
         if let Some(associations) = &mut self.associations {
             associations.forget(ports.rtp);
+            associations.forget(ports.rtcp);
         }
     }
 

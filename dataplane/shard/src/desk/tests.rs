@@ -105,6 +105,7 @@ pub(super) const POLICY: MediaPolicy = MediaPolicy {
     voices: Voices::ALL,
     strict: false,
     ends_false: false,
+    first_packet: false,
     srtp: Srtp::Accept,
 };
 

@@ -60,6 +60,33 @@ fn a_caller_by_dtls_talks_with_whoever_speaks_otherwise() {
             set(&demo, &row, &json!({"value": "accept"}));
         }
     }
+    demo.rest.fresh_counters();
+    assert_eq!(demo.rest.shard("dtls_connected"), 3, "each handshake is counted");
+    let others = ["dtls_now", "dtls_failed", "dtls_impostors"].map(|name| demo.rest.shard(name));
+    assert_eq!(others, [0; 3]);
+    assert_tidy(&demo);
+    demo.stop();
+}
+
+/// Whoever has another certificate than its description says may be anybody on the way.
+#[test]
+fn a_party_with_another_certificate_than_it_names_is_cut_off() {
+    let home = Home::new();
+    let demo = Demo::start(&home);
+    let bob = desk(&demo, BOB, Srtp::Off);
+    let ada = desk(&demo, ALICE, Srtp::DtlsImpostor);
+    let out = ada.invite("1002").unwrap();
+    let inc = bob.wait_call(SOON).unwrap();
+    inc.answer().unwrap();
+    assert_eq!(inc.wait_end(SOON).unwrap(), EndedBy::RemoteBye);
+    assert_eq!(out.wait_end(SOON).unwrap(), EndedBy::RemoteBye);
+    assert_eq!(inc.media_report().received, 0, "nothing of it was passed on");
+    let cdr = demo.rest.cdrs(1)[0].clone();
+    assert_eq!(cdr["outcome"]["reason"], json!("impostor"), "{cdr:#}");
+    assert_eq!(cdr["outcome"]["q850"], json!(57), "{cdr:#}");
+    demo.rest.fresh_counters();
+    assert_eq!(demo.rest.shard("dtls_impostors"), 1);
+    assert_eq!(demo.rest.shard("dtls_connected"), 0);
     assert_tidy(&demo);
     demo.stop();
 }

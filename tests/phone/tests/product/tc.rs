@@ -16,7 +16,7 @@ use crate::talk::{SOON, Talk};
 
 /// In the environment of the run inside.
 const INSIDE: &str = "STROWGER_TC_INSIDE";
-const CONFIG: &str = "log.level = \"info\"\nsip.listen = [\"127.78.0.1:5060\"]\n\
+pub(crate) const CONFIG: &str = "log.level = \"info\"\nsip.listen = [\"127.78.0.1:5060\"]\n\
                       media.addresses = [\"127.78.0.1\"]\nadmin.listen = \"127.78.0.1:8080\"\n\
                       media.interfaces = [\"vs\"]\n";
 /// What both hosts make of their loopback addresses, before they have a cable.
@@ -25,7 +25,7 @@ const LOOPBACK: &str = "ip link set lo up && ip addr del 127.0.0.1/8 dev lo && \
 
 /// Whether this is the run inside: the phones' host. Outside it starts that run and judges its end.
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
-fn inside(test: &str) -> bool {
+pub(crate) fn inside(test: &str) -> bool {
     if std::env::var_os(INSIDE).is_some() {
         return true;
     }
@@ -58,7 +58,7 @@ fn shell(script: &str) {
 }
 
 /// The product's network, with a cable to ours.
-fn cable() {
+pub(crate) fn cable() {
     let network = std::env::var(NETWORK).unwrap();
     let host = network.split('/').nth(2).unwrap();
     shell(&format!("ip link add vp type veth peer name vs netns {host}"));
@@ -83,7 +83,7 @@ fn desk(demo: &Demo, (user, password): (&str, &str)) -> Phone {
 }
 
 /// Waits until so many flows are the kernel's.
-fn relayed(demo: &Demo, flows: u64) {
+pub(crate) fn relayed(demo: &Demo, flows: u64) {
     eventually(&format!("{flows} flows are relayed by the kernel"), || {
         (demo.rest.shard("media_kernel_now") == flows).then_some(())
     });

@@ -154,6 +154,25 @@ impl Wire {
         self.send(&request);
     }
 
+    /// A request of the called side inside the dialog of `invite`, or its ACK, with a description
+    /// unless that is empty.
+    pub(crate) fn back(&self, invite: &Message, (method, cseq): (&str, u32), body: &str) {
+        let target = strowger_phone::message::address_uri(invite.header("Contact").unwrap());
+        let mut request = Message::request(method, target);
+        request.push("Via", &self.via());
+        request.push("Max-Forwards", "70");
+        let own = invite.header("To").unwrap();
+        request.push("From", &format!("{own};tag=p{}", self.addr().port()));
+        request.push("To", invite.header("From").unwrap());
+        request.push("Call-ID", invite.header("Call-ID").unwrap());
+        request.push("CSeq", &format!("{cseq} {method}"));
+        request.push("Contact", &format!("<sip:peer@{}>", self.addr()));
+        if !body.is_empty() {
+            request.set_body("application/sdp", body.as_bytes());
+        }
+        self.send(&request);
+    }
+
     /// Answers a request, in the dialog that is tagged with our port.
     pub(crate) fn respond(
         &self,

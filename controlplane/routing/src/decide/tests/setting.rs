@@ -133,6 +133,8 @@ const CASES: &[Case] = &[
     ("media.srtp", "require", 1, |r| format!("{:?}", go(r, OUTSIDE).media.srtp),
         "Accept", "Require"),
     ("media.nat", "always", 1, |r| go(r, OUTSIDE).media.nated.to_string(), "false", "true"),
+    ("media.first_packet", "true", 1, |r| go(r, OUTSIDE).media.first_packet.to_string(),
+        "false", "true"),
     ("media.start_timeout_ms", "5000", 1,
         |r| go(r, OUTSIDE).media.start_timeout_ms.to_string(), "30000", "5000"),
     ("media.timeout_ms", "0", 1, |r| branch(r, OUTSIDE).media.timeout_ms.to_string(),

@@ -117,6 +117,7 @@ fn act(world: &mut World, input: &str, outputs: &mut Vec<Output>) -> Vec<String>
         ["hangup-garbage"] => world.verb(first_leg, VerbKind::Hangup, vec![1, 2]),
         ["originate", rest @ ..] => originate_line(world, rest),
         ["false", leg] => world.false_answer(LegId { leg: leg_of(leg), ..first_leg }),
+        ["impostor", leg] => world.impostor(LegId { leg: leg_of(leg), ..first_leg }),
         ["silence", leg] => world.silence(LegId { leg: leg_of(leg), ..first_leg }),
         ["full", id] => drop(world.media.full.insert(id.parse().unwrap())),
         ["deaf", leg] => drop(world.media.deaf.insert(leg_of(leg))),

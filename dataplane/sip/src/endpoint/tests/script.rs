@@ -653,6 +653,7 @@ fn invite(words: &[&str], fields: &[&str]) -> Invite {
                 voices: Voices::ALL,
                 strict: false,
                 ends_false: false,
+                first_packet: false,
                 srtp: Srtp::Accept,
             },
             ring_ms: 0,

@@ -445,6 +445,35 @@ fn no_media() {
     );
 }
 
+/// Another certificate than the one that was named ends the talk, with a reason of its own.
+#[test]
+fn a_party_that_is_not_who_it_says() {
+    check(
+        r#"
+        a> offered 1002
+          table asked
+          ask call
+        impostor b
+        go b
+          table ringing
+          b< invite offer(a1)
+        b> answered b1
+          join a b
+          table answered
+          journal start
+          started
+          a< answer answer(b1)
+        impostor c
+        impostor b
+          part a b
+          table ended
+          journal ended 0/57 Switch Impostor
+          a< hangup 0/57
+          b< hangup 0/57
+        "#,
+    );
+}
+
 /// A false answer ends the talk of its leg, and what does not talk is left alone.
 #[test]
 fn an_answer_that_was_false() {
