@@ -202,7 +202,7 @@ wire_struct! {
 
 /// Names of a shard's counters as metrics show them; `_in_use`, `_open` and `_now` are gauges, the
 /// others only grow. New ones are appended.
-pub const COUNTERS: [&str; 71] = [
+pub const COUNTERS: [&str; 72] = [
     "sip_datagrams_received",
     "sip_datagrams_sent",
     "sip_malformed",
@@ -274,6 +274,7 @@ pub const COUNTERS: [&str; 71] = [
     "media_kernel_given",
     "media_kernel_strayed",
     "media_kernel_packets",
+    "media_xdp_now",
 ];
 
 wire_struct! {

@@ -107,6 +107,8 @@ mod redirect;
 mod register;
 #[path = "product/registrar.rs"]
 mod registrar;
+#[path = "product/relayed.rs"]
+mod relayed;
 #[path = "product/rerate.rs"]
 mod rerate;
 #[path = "product/reroute.rs"]
@@ -149,6 +151,8 @@ mod usage;
 mod who;
 #[path = "product/why.rs"]
 mod why;
+#[path = "product/xdp.rs"]
+mod xdp;
 
 use std::time::Duration;
 
