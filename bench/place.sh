@@ -34,24 +34,25 @@ place_wire() {
 media.interfaces = [\"vs\"]"
 }
 
-# place_card_of PROCESS: see place_wire; the process is of the generator's network.
+# place_card_of PROCESS: see place_wire; the process is of the generator's network. The generator knows
+# the threads that are counted to a server by the names of `vs-`.
 place_card_of() {
     local cable="echo 1 >/proc/sys/net/ipv4/conf/NAME/route_localnet
         ethtool -K NAME gro on
         ip link set NAME up"
-    "${server_in[@]}" ip link add vr type veth peer name vh netns "$1"
-    "${server_in[@]}" sh -ec "${cable//NAME/vr}
+    "${server_in[@]}" ip link add vs-p type veth peer name vh netns "$1"
+    "${server_in[@]}" sh -ec "${cable//NAME/vs-p}
         ip addr del $net.11/24 dev vs
-        ip addr add $net.11/32 dev vr scope global
-        ip route add $net.0/24 dev vr table 111
+        ip addr add $net.11/32 dev vs-p scope global
+        ip route add $net.0/24 dev vs-p table 111
         ip rule add from $net.11 lookup 111
-        for name in all vs vr; do echo 0 >/proc/sys/net/ipv4/conf/\$name/rp_filter; done"
+        for name in all vs vs-p; do echo 0 >/proc/sys/net/ipv4/conf/\$name/rp_filter; done"
     "${generator_in[@]}" sh -ec "${cable//NAME/vh}
         ethtool -K vg tx off
         ethtool -K vh tx off
         ip route add $net.11/32 dev vh src $net.2
         for name in all vg vh; do echo 0 >/proc/sys/net/ipv4/conf/\$name/rp_filter; done"
-    place_taken_by vr 0 "${server_in[@]}"
+    place_taken_by vs-p 0 "${server_in[@]}"
     place_taken_by vh "$(($(nproc) - 1))" "${generator_in[@]}"
 }
 
