@@ -189,6 +189,20 @@ measure_relay-tc() {
         relay relay-tc 2000 0.14 --packet-window 1000
     fi
 }
+# The same by a program in the driver, as of a card.
+measure_relay-xdp() {
+    local server_first=16384 server_last=32767 server_more='media.backend = "xdp"'
+    local relay_wire=1 relay_warm=4 place_card=1 server_says='relayed by XDP'
+    if [ "$(id -u)" != 0 ]; then
+        echo "SKIPPED: relay-xdp needs root, for a program of the kernel and networks of its own" >&2
+        return 0
+    fi
+    if [ "$smoke" = 1 ]; then
+        relay relay-xdp 50 0.08 --packet-window 100
+    else
+        relay relay-xdp 2000 0.08 --packet-window 1000
+    fi
+}
 # 100 flows at saturation: ten packets of each, a fifth of what rtpengine stands.
 measure_relay-100() { relay relay-100 50 0.75 --packet-window 1000; }
 # 1,000 flows at 50 a second each.

@@ -12,7 +12,9 @@ server_in=() generator_in=()
 # place_wire: from here on server and generator are hosts of their own, with a cable between them and
 # the addresses of `net` at its ends: .1, .5 and .11 the server's, .2 to .4 the generator's. What
 # arrives at either end is taken by a thread of the kernel on the core of that end (`napi`), which
-# counts to the server at its own. Takes root; unset by place_end.
+# counts to the server at its own. With `place_card` the cable is as a card has it for a program in
+# its driver: what the generator sends has whole checksums, and the peer's .11 has a cable of its own
+# of the same kind, as that program would be in its way. Takes root; unset by place_end.
 place_wire() {
     local name core last hosts=() thread
     need_packages ethtool >&2
@@ -27,13 +29,36 @@ place_wire() {
     "${server_in[@]}" ip link add vs type veth peer name vg netns "${hosts[1]}"
     place_end_of vs 0 "1 5 11" "${server_in[@]}"
     place_end_of vg "$(($(nproc) - 1))" "2 3 4" "${generator_in[@]}"
+    [ -z "${place_card:-}" ] || place_card_of "${hosts[1]}"
     server_more+="
 media.interfaces = [\"vs\"]"
 }
 
+# place_card_of PROCESS: see place_wire; the process is of the generator's network. The generator knows
+# the threads that are counted to a server by the names of `vs-`.
+place_card_of() {
+    local cable="echo 1 >/proc/sys/net/ipv4/conf/NAME/route_localnet
+        ethtool -K NAME gro on
+        ip link set NAME up"
+    "${server_in[@]}" ip link add vs-p type veth peer name vh netns "$1"
+    "${server_in[@]}" sh -ec "${cable//NAME/vs-p}
+        ip addr del $net.11/24 dev vs
+        ip addr add $net.11/32 dev vs-p scope global
+        ip route add $net.0/24 dev vs-p table 111
+        ip rule add from $net.11 lookup 111
+        for name in all vs vs-p; do echo 0 >/proc/sys/net/ipv4/conf/\$name/rp_filter; done"
+    "${generator_in[@]}" sh -ec "${cable//NAME/vh}
+        ethtool -K vg tx off
+        ethtool -K vh tx off
+        ip route add $net.11/32 dev vh src $net.2
+        for name in all vg vh; do echo 0 >/proc/sys/net/ipv4/conf/\$name/rp_filter; done"
+    place_taken_by vs-p 0 "${server_in[@]}"
+    place_taken_by vh "$(($(nproc) - 1))" "${generator_in[@]}"
+}
+
 # place_end_of INTERFACE CORE LAST COMMAND...: an end of the cable; the command leads there.
 place_end_of() {
-    local name=$1 core=$2 last=$3 thread
+    local name=$1 core=$2 last=$3
     shift 3
     "$@" sh -ec "ip link set lo up
         ip addr del 127.0.0.1/8 dev lo
@@ -43,6 +68,13 @@ place_end_of() {
         # Only what is not made of segments goes by the thread.
         ethtool -K $name gro on tso off
         ip link set $name up"
+    place_taken_by "$name" "$core" "$@"
+}
+
+# place_taken_by INTERFACE CORE COMMAND...: a thread of the kernel on this core takes what arrives.
+place_taken_by() {
+    local name=$1 core=$2 thread
+    shift 2
     # The names of another network's interfaces are in another view of /sys.
     "$@" unshare --mount sh -ec "mount -t sysfs none /sys && echo 1 >/sys/class/net/$name/threaded"
     [ "$(nproc)" = 1 ] || for thread in $(pgrep "^napi/$name-"); do

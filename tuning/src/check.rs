@@ -83,12 +83,16 @@ fn check_interfaces(media: &Media) -> Result<(), Problem> {
             return Err(Problem::at(KEY, format!("{name} is named twice")));
         }
     }
-    match media.backend {
-        Backend::Tc if names.is_empty() => {
-            Err(Problem::at(KEY, "media.backend `tc` needs the interfaces that it is to run at"))
-        }
-        Backend::Tc | Backend::Auto | Backend::Lookup | Backend::Sockets | Backend::Uring => Ok(()),
+    let relayer = match media.backend {
+        Backend::Tc => "tc",
+        Backend::Xdp => "xdp",
+        Backend::Auto | Backend::Lookup | Backend::Sockets | Backend::Uring => return Ok(()),
+    };
+    if names.is_empty() {
+        let what = format!("media.backend `{relayer}` needs the interfaces that it is to run at");
+        return Err(Problem::at(KEY, what));
     }
+    Ok(())
 }
 
 /// Keys that a listener's transport wants or does not know.

@@ -167,11 +167,14 @@ pub struct Media {
     /// Packets that one party may send on one line in a second; what is beyond is dropped and
     /// counted (`media_flooded`). 0 = as many as come.
     pub flow_packets_max: u32,
-    /// What packets come in and go out by: `sockets`, `lookup`, `tc` or `auto`.
+    /// What packets come in and go out by: `sockets`, `lookup`, `tc`, `xdp`, `uring` or `auto`.
     pub backend: Backend,
-    /// Interfaces at which the kernel relays by itself, at most [`INTERFACES_MAX`]; with `tc` at
-    /// least one.
+    /// Interfaces at which the kernel relays by itself, at most [`INTERFACES_MAX`]; with `tc` and
+    /// `xdp` at least one.
     pub interfaces: Vec<String>,
+    /// With `xdp`, the program runs right behind a driver that has no place for it, rather than
+    /// `tc`.
+    pub xdp_generic: bool,
 }
 
 /// Threads and cores.
@@ -301,6 +304,7 @@ impl Default for Media {
             flow_packets_max: 2_000,
             backend: Backend::Sockets,
             interfaces: Vec::new(),
+            xdp_generic: false,
         }
     }
 }

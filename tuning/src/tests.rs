@@ -54,6 +54,7 @@ const KEYS: &[&str] = &[
     "sip.related_call_ids = true",
     "sip.ask_timeout_ms = 1000",
     "media.addresses = [\"10.0.0.1\"]",
+    "media.xdp_generic = true",
     "media.advertise = [\"192.0.2.1\"]",
     "media.port_min = 20000",
     "media.port_max = 20999",
@@ -121,6 +122,7 @@ fn media_goes_by_sockets_unless_told_otherwise() {
     assert_eq!(of("media.backend = \"auto\""), Backend::Auto);
     assert_eq!(of("media.backend = \"uring\""), Backend::Uring);
     assert_eq!(of("media.backend = \"tc\"\nmedia.interfaces = [\"eth0\"]"), Backend::Tc);
+    assert_eq!(of("media.backend = \"xdp\"\nmedia.interfaces = [\"eth0\"]"), Backend::Xdp);
 }
 
 #[test]
@@ -221,7 +223,11 @@ fn errors_name_the_key() {
             "sip.give_up_ms: must be 4000 to 640000, is 3000",
         ),
         ("sip.call_s_max = 59", "sip.call_s_max: must be 60 to 2592000, is 59"),
-        ("media.backend = \"xdp\"", "line 1: media.backend: unknown variant `xdp`"),
+        ("media.backend = \"dpdk\"", "line 1: media.backend: unknown variant `dpdk`"),
+        (
+            "media.backend = \"xdp\"",
+            "media.interfaces: media.backend `xdp` needs the interfaces that it is to run at",
+        ),
         (
             "media.backend = \"tc\"",
             "media.interfaces: media.backend `tc` needs the interfaces that it is to run at",

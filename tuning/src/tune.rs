@@ -83,7 +83,7 @@ impl Needs {
             slots,
             ports_for,
             descriptors: match config.media.backend {
-                Backend::Lookup | Backend::Tc => descriptors(0) + of_lookup(config),
+                Backend::Lookup | Backend::Tc | Backend::Xdp => descriptors(0) + of_lookup(config),
                 Backend::Sockets | Backend::Auto | Backend::Uring => descriptors(calls),
             },
             table_bytes,
@@ -106,6 +106,7 @@ fn of_lookup(config: &Config) -> u64 {
     let (shards, addresses) = (u64::from(config.shards()), config.media.addresses.len() as u64);
     let relaying = match config.media.backend {
         Backend::Tc => 1 + config.media.interfaces.len() as u64,
+        Backend::Xdp => 2 + config.media.interfaces.len() as u64,
         Backend::Auto | Backend::Lookup | Backend::Sockets | Backend::Uring => 0,
     };
     // Each shard that gives flows away asks for their routes.

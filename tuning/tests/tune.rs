@@ -568,14 +568,39 @@ fn relaying_in_the_kernel_is_told_with_what_it_lacks() {
     tree.write("proc/sys/kernel/osrelease", "6.5.13-x\n");
     let (name, found) = told(&tree, &auto);
     let (weight, found) = found.unwrap();
-    assert_eq!((name, weight), ("sk_lookup", Weight::Note));
+    assert_eq!((name, weight), ("XDP", Weight::Note));
     assert!(found.contains("older than Linux 6.6"), "{found}");
     tree.write("proc/sys/kernel/osrelease", "6.6.0\n");
-    assert_eq!(told(&tree, &auto), ("tc", None));
+    assert_eq!(told(&tree, &auto), ("XDP", None));
     assert_eq!(told(&tree, &tc), ("tc", None));
     let without = Config::parse("media.backend = \"auto\"").unwrap();
     let path = report(&tree, &without).packet_path;
     let other = path.others.iter().find(|other| other.name == "tc").unwrap();
     assert_eq!(path.name, "sk_lookup");
     assert!(other.built && other.host.contains("media.interfaces"), "{}", other.host);
+}
+
+/// And relaying in the drivers, which an older kernel takes; what they can only the start tells.
+#[test]
+fn relaying_in_the_drivers_is_told_with_what_it_lacks() {
+    let with =
+        |more: &str| Config::parse(&format!("media.interfaces = [\"eth0\"]\n{more}")).unwrap();
+    let told = |tree: &Tree, config: &Config| {
+        let report = report(tree, config);
+        let found = report.findings.iter().find(|finding| finding.id == "path.xdp");
+        (report.packet_path.name, found.map(|finding| (finding.weight, finding.found.clone())))
+    };
+    let (xdp, tc) = (with("media.backend = \"xdp\""), with("media.backend = \"tc\""));
+    let tree = Tree::of_2_cores();
+    assert!(matches!(told(&tree, &xdp), ("mmsg", Some((Weight::Stops, _)))));
+    tree.write("proc/self/status", "CapEff:\t0000008000003000\nSeccomp:\t0\n");
+    tree.write("proc/sys/kernel/osrelease", "6.2.13-x\n");
+    let (name, found) = told(&tree, &xdp);
+    let found = found.unwrap().1;
+    assert!(name == "mmsg" && found.contains("older than Linux 6.3"), "{name}: {found}");
+    tree.write("proc/sys/kernel/osrelease", "6.3.0\n");
+    assert_eq!(told(&tree, &xdp), ("XDP", None));
+    let others = report(&tree, &tc).packet_path.others;
+    assert!(others.iter().any(|other| other.name == "XDP" && other.built));
+    assert!(Needs::of(&xdp).descriptors > Needs::of(&tc).descriptors);
 }

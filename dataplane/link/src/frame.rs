@@ -202,7 +202,7 @@ wire_struct! {
 
 /// Names of a shard's counters as metrics show them; `_in_use`, `_open` and `_now` are gauges, the
 /// others only grow. New ones are appended.
-pub const COUNTERS: [&str; 75] = [
+pub const COUNTERS: [&str; 76] = [
     "sip_datagrams_received",
     "sip_datagrams_sent",
     "sip_malformed",
@@ -278,6 +278,7 @@ pub const COUNTERS: [&str; 75] = [
     "dtls_connected",
     "dtls_failed",
     "dtls_impostors",
+    "media_xdp_now",
 ];
 
 wire_struct! {

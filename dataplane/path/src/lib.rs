@@ -4,7 +4,8 @@
 //! this crate does nothing. With `lookup` a program of the kernel (`bpf/steer.bpf.c`) hands the
 //! packets of all open ports to one socket of each shard and family, and raw sockets send from any
 //! port. With `tc` another one (`bpf/relay.bpf.c`), at the interfaces of `media.interfaces`, relays
-//! the flows that a shard gives away, and leaves everything else to the sockets.
+//! the flows that a shard gives away, and leaves everything else to the sockets. With `xdp` it runs
+//! in the drivers of these interfaces (`bpf/xdp.bpf.c`), where they can: else behind them.
 //!
 //! *What lives how long.* [`Steering`] is descriptors: the programs' links to this network's
 //! namespace and to interfaces, the arrays of ports and flows, the sockets. The supervisor opens
@@ -37,7 +38,8 @@ use std::path::Path;
 use strowger_tuning::{Backend, Config};
 
 pub use object::{Object, ObjectError};
-pub use program::{OBJECT, PROGRAM, RELAY_OBJECT, RELAY_PROGRAM};
+pub use program::{OBJECT, PROGRAM, RELAY_OBJECT, RELAY_PROGRAM, XDP_OBJECT, XDP_PROGRAM};
+pub use relaying::Wanted;
 pub use steering::{Refusal, Steering};
 
 /// Opens what the configuration wants, or takes what was handed on; `None` = a socket for each
@@ -45,7 +47,8 @@ pub use steering::{Refusal, Steering};
 /// packets from our sockets. `tell` hears one line when it is not what was wanted.
 ///
 /// # Errors
-/// One line for a person: `lookup` or `tc` is wanted and cannot be had.
+/// One line for a person: `lookup` or `tc` is wanted and cannot be had; or `xdp`, and not `tc` in its
+/// place either.
 pub fn choose(
     config: &Config,
     handed: Vec<OwnedFd>,
@@ -65,29 +68,55 @@ pub fn choose(
     }
     match wanted {
         Backend::Sockets | Backend::Uring => Ok(None),
-        Backend::Lookup => open(config, wanted, false).map(Some),
-        Backend::Tc => open(config, wanted, true).map(Some),
+        Backend::Lookup => open(config, wanted, None).map(Some),
+        Backend::Tc => open(config, wanted, Some(Wanted::Tc)).map(Some),
+        Backend::Xdp => open_xdp(config, &mut tell).map(Some),
         Backend::Auto => Ok(best(config, &mut tell)),
     }
 }
 
-fn open(config: &Config, wanted: Backend, relays: bool) -> Result<Steering, String> {
+fn open(config: &Config, wanted: Backend, relays: Option<Wanted>) -> Result<Steering, String> {
     let opened = may_begin(config, wanted).and_then(|()| Steering::open(config, relays));
     opened.map_err(|refusal| format!("media.backend: {refusal}"))
+}
+
+/// In the drivers, or behind them.
+fn open_xdp(config: &Config, tell: &mut impl FnMut(&str)) -> Result<Steering, String> {
+    let whole = |refusal| format!("media.backend: {refusal}");
+    may_begin(config, Backend::Xdp).map_err(whole)?;
+    let generic = config.media.xdp_generic.then_some(Wanted::XdpGeneric);
+    for wanted in [Some(Wanted::Xdp), generic].into_iter().flatten() {
+        match Steering::open(config, Some(wanted)) {
+            Ok(steering) => return Ok(steering),
+            Err(refusal) => tell(&instead(wanted, &refusal)),
+        }
+    }
+    Steering::open(config, Some(Wanted::Tc)).map_err(whole)
+}
+
+/// What is told of a program that does not relay.
+fn instead(wanted: Wanted, refusal: &Refusal) -> String {
+    let who = match wanted {
+        Wanted::Tc => "the kernel relays nothing",
+        Wanted::Xdp | Wanted::XdpAtCards => "no driver relays (XDP)",
+        Wanted::XdpGeneric => "nothing relays right behind the drivers (XDP)",
+    };
+    format!("media.backend: {who}, as {refusal}")
 }
 
 /// The best way that can be had.
 fn best(config: &Config, tell: &mut impl FnMut(&str)) -> Option<Steering> {
     let begun = may_begin(config, Backend::Auto);
-    if begun.is_ok() && !config.media.interfaces.is_empty() {
-        match Steering::open(config, true) {
-            Ok(steering) => return Some(steering),
-            Err(refusal) => {
-                tell(&format!("media.backend: the kernel relays nothing, as {refusal}"))
+    let is_named = !config.media.interfaces.is_empty();
+    if begun.is_ok() && is_named {
+        for wanted in [Wanted::XdpAtCards, Wanted::Tc] {
+            match Steering::open(config, Some(wanted)) {
+                Ok(steering) => return Some(steering),
+                Err(refusal) => tell(&instead(wanted, &refusal)),
             }
         }
     }
-    match begun.and_then(|()| Steering::open(config, false)) {
+    match begun.and_then(|()| Steering::open(config, None)) {
         Ok(steering) => Some(steering),
         Err(refusal) => {
             tell(&format!("media.backend: a socket for each port, as {refusal}"));
@@ -96,7 +125,7 @@ fn best(config: &Config, tell: &mut impl FnMut(&str)) -> Option<Steering> {
     }
 }
 
-/// The first trap. Who says `lookup` or `tc` knows what else runs here; `auto` leaves a host alone
+/// The first trap. Who says `lookup`, `tc` or `xdp` knows what else runs here; `auto` leaves a host alone
 /// on which another such program runs.
 fn may_begin(config: &Config, wanted: Backend) -> Result<(), Refusal> {
     let media = &config.media;

@@ -10,17 +10,19 @@ use strowger_link::SHARDS_MAX;
 use strowger_port::bpf::{self, Map, Program};
 use strowger_port::flows::{FLOW_BYTES, FlowSpace, Flows};
 use strowger_port::keep::SOCKETS_MAX;
-use strowger_port::mmsg::{MEDIA_DSCP, Steering as OfShard, bind_blackhole, bind_raw, bind_shared};
+use strowger_port::mmsg::{
+    MEDIA_DSCP, Relayer, Steering as OfShard, bind_blackhole, bind_raw, bind_shared,
+};
 use strowger_port::net::{LISTENERS_MAX, MEDIA_ADDRESSES_MAX};
 use strowger_tuning::{Backend, Config, INTERFACES_MAX};
 
 use crate::object::{Object, ObjectError};
 use crate::program::{OBJECT, PLACES_BYTES, PROGRAM, places};
-use crate::relaying::Relaying;
+use crate::relaying::{self, Relaying, Wanted};
 
 /// Most descriptors of a [`Steering`].
 const HANDLES_MAX: usize =
-    2 + 2 + 2 * SHARDS_MAX as usize + MEDIA_ADDRESSES_MAX + 1 + INTERFACES_MAX;
+    2 + 2 + 2 * SHARDS_MAX as usize + MEDIA_ADDRESSES_MAX + 2 + INTERFACES_MAX;
 
 /// A dataplane offers all of them beside its sockets of signalling.
 const _: () = assert!(HANDLES_MAX + 2 * LISTENERS_MAX <= SOCKETS_MAX);
@@ -31,6 +33,10 @@ const NAMESPACE: &str = "/proc/thread-self/ns/net";
 /// the two blackholes.
 const BLACKHOLE: u32 = 2 * SHARDS_MAX as u32;
 const SOCKETS: u32 = BLACKHOLE + 2;
+
+/// Who may relay what was handed on.
+const TC: Option<Relayer> = Some(Relayer::Tc);
+const XDP: Option<Relayer> = Some(Relayer::Xdp);
 
 /// Why there is a socket for each port.
 #[derive(Debug)]
@@ -45,6 +51,8 @@ pub enum Refusal {
     Changed,
     /// An interface is none that the program could relay at.
     Interface(String, &'static str),
+    /// The driver of an interface does not take the program.
+    Driver(String, io::Error),
     /// The program in our own file cannot be read.
     Object(ObjectError),
     /// The system refuses; what it was asked for.
@@ -67,6 +75,9 @@ impl fmt::Display for Refusal {
             }
             Refusal::Changed => write!(f, "it is for other addresses, ports or shards, or over"),
             Refusal::Interface(name, why) => write!(f, "interface {name} {why}"),
+            Refusal::Driver(name, error) => {
+                write!(f, "the driver of {name} does not take the program ({error})")
+            }
             Refusal::Object(error) => write!(f, "the program for the kernel is {error}"),
             Refusal::System(what, error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 write!(f, "{what} needs CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW ({error})")
@@ -130,7 +141,7 @@ impl Steering {
     ///
     /// # Errors
     /// [`Refusal`]; nothing stays behind.
-    pub fn open(config: &Config, relays: bool) -> Result<Steering, Refusal> {
+    pub fn open(config: &Config, relays: Option<Wanted>) -> Result<Steering, Refusal> {
         let space = space(config);
         let families = families(&space);
         let make = system("a map of the kernel");
@@ -160,7 +171,8 @@ impl Steering {
         let raws = raws.collect::<io::Result<_>>().map_err(system("a raw socket"))?;
         let link = attach(&[("places", &places_map), ("flows", &map), ("sockets", &sockets)])?;
         let maps = (&places_map, &map);
-        let relaying = relays.then(|| Relaying::open(&config.media.interfaces, space, maps));
+        let names = &config.media.interfaces;
+        let relaying = relays.map(|wanted| Relaying::open(names, (space, wanted), maps));
         let relaying = relaying.transpose()?;
         Ok(Steering { link, map: map.into_fd(), flows, blackholes, shared, raws, relaying })
     }
@@ -175,13 +187,14 @@ impl Steering {
         let wanted = 2 + of_each + of_each * shards + space.addresses.len();
         let interfaces = &config.media.interfaces;
         let may_relay = match config.media.backend {
-            Backend::Tc => &[true][..],
-            Backend::Auto if !interfaces.is_empty() => &[true, false],
-            Backend::Auto | Backend::Lookup | Backend::Sockets | Backend::Uring => &[false],
+            Backend::Tc => &[TC][..],
+            Backend::Xdp => &[XDP, TC],
+            Backend::Auto if !interfaces.is_empty() => &[XDP, TC, None],
+            Backend::Auto | Backend::Lookup | Backend::Sockets | Backend::Uring => &[None],
         };
-        let more = |relays: &bool| if *relays { 1 + interfaces.len() } else { 0 };
-        let relays = may_relay.iter().find(|relays| handed.len() == wanted + more(relays));
-        let relays = *relays.ok_or(Refusal::Changed)?;
+        let more = |relayer: Relayer| relaying::handles(relayer, interfaces.len());
+        let fits = |relays: &&Option<Relayer>| handed.len() == wanted + relays.map_or(0, more);
+        let relays = *may_relay.iter().find(fits).ok_or(Refusal::Changed)?;
         let mut all = handed.into_iter();
         let (link, map) = all.next().zip(all.next()).ok_or(Refusal::Changed)?;
         if !bpf::is_attached(link.as_fd()) {
@@ -191,7 +204,8 @@ impl Steering {
         let blackholes = all.by_ref().take(of_each).map(UdpSocket::from).collect();
         let shared = all.by_ref().take(of_each * shards).map(UdpSocket::from).collect();
         let raws = all.by_ref().take(space.addresses.len()).collect();
-        let relaying = relays.then(|| Relaying::take(interfaces, space, all)).transpose()?;
+        let relaying = relays.map(|relayer| Relaying::take(interfaces, (space, relayer), all));
+        let relaying = relaying.transpose()?;
         Ok(Steering { link, map, flows, blackholes, shared, raws, relaying })
     }
 
@@ -217,10 +231,10 @@ impl Steering {
         first.chain(sockets).chain(plain).collect()
     }
 
-    /// Whether flows can be given to a program that relays them.
+    /// The program that flows can be given to; `None` = none relays.
     #[must_use]
-    pub fn relays(&self) -> bool {
-        self.relaying.is_some()
+    pub fn relayer(&self) -> Option<Relayer> {
+        self.relaying.as_ref().map(Relaying::relayer)
     }
 
     /// Closes all ports: nobody has the calls that they were opened for, or will open them again.

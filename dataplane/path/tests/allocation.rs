@@ -21,7 +21,7 @@ fn five_thousand_turns_allocate_nothing() {
     if !inside("five_thousand_turns_allocate_nothing") {
         return;
     }
-    let steering = Steering::open(&config("lookup"), false).unwrap();
+    let steering = Steering::open(&config("lookup"), None).unwrap();
     let mut world = World::steered(&steering);
     let phone = phone("127.0.0.1:0");
     let (here, ours) = (phone.local_addr().unwrap(), PORTS.map(at));

@@ -5,14 +5,19 @@
 use std::path::Path;
 use std::process::Command;
 
-use strowger_path::{OBJECT, Object, PROGRAM, RELAY_OBJECT, RELAY_PROGRAM};
+use strowger_path::{
+    OBJECT, Object, PROGRAM, RELAY_OBJECT, RELAY_PROGRAM, XDP_OBJECT, XDP_PROGRAM,
+};
 
 /// The compiler that made the committed object; another one may choose other instructions.
 const CLANG: &str = "clang version 14.";
 /// Names of sources, what was made of them, and the sections of their programs.
-const OBJECTS: [(&str, &[u8], &str); 2] =
-    [("steer", OBJECT, PROGRAM), ("relay", RELAY_OBJECT, RELAY_PROGRAM)];
-const MAPS: [&str; 4] = ["places", "flows", "sockets", "offloads"];
+const OBJECTS: [(&str, &[u8], &str); 3] = [
+    ("steer", OBJECT, PROGRAM),
+    ("relay", RELAY_OBJECT, RELAY_PROGRAM),
+    ("xdp", XDP_OBJECT, XDP_PROGRAM),
+];
+const MAPS: [&str; 6] = ["places", "flows", "sockets", "offloads", "cables", "exits"];
 
 fn instructions(object: &[u8], section: &str) -> Vec<u8> {
     let number = |name: &str| MAPS.iter().position(|one| *one == name);

@@ -1,6 +1,6 @@
 //! The program that relays, between three hosts with real sockets: what goes on in the kernel is
 //! what we send by ourselves, what is not certain comes up, and it outlives us no longer than it
-//! may.
+//! may. Each test is of all programs that relay.
 //!
 //! Each test runs itself again below `unshare --net`, as root; without root it is skipped.
 
@@ -10,147 +10,29 @@ mod hosts;
 
 use std::net::{IpAddr, SocketAddr};
 
-use hosts::{BEHIND, Host, OURS, inside, parties};
+use hosts::ours::{ADA, BOB, LONG_MS, Ours, PORTS, SHORT_MS, SSRC, at, config, packet, packet_of};
+use hosts::{ALL, BEHIND, Host, OURS, backend, by, inside, parties};
 use strowger_link::{MS, SECOND, Tally, Tick};
 use strowger_path::{Steering, choose};
 use strowger_port::clock;
-use strowger_port::eventfd::EventFd;
-use strowger_port::mmsg::{Mmsg, MmsgConfig};
-use strowger_port::net::{Io, MediaBurst, MediaPort, Offload};
+use strowger_port::mmsg::Relayer;
+use strowger_port::net::{Io, Offload};
 use strowger_tuning::Config;
-use strowger_wire::rtp::Header;
 use strowger_wire::{ipv4, udp};
-
-/// Where the parties send to, by family: the first one's port and the second one's.
-const PORTS: [[MediaPort; 2]; 2] = [
-    [MediaPort { address: 0, port: 20_000 }, MediaPort { address: 1, port: 20_002 }],
-    [MediaPort { address: 2, port: 20_000 }, MediaPort { address: 3, port: 20_002 }],
-];
-const ADA: [&str; 2] = ["10.77.1.2:4000", "[fd77:1::2]:4000"];
-const BOB: [&str; 2] = ["10.77.2.2:5000", "[fd77:2::2]:5000"];
-const SSRC: u32 = 0x0a0b_0c0d;
-/// How long something that must not come is waited for, milliseconds.
-const SHORT_MS: u64 = 60;
-const LONG_MS: u64 = 10_000;
 
 #[test]
 fn a_partys_host() {
     hosts::be_a_host();
 }
 
-fn config(backend: &str) -> Config {
-    let addresses = OURS.map(|ip| format!("\"{ip}\"")).join(", ");
-    let text = format!(
-        "media.addresses = [{addresses}]\nmedia.interfaces = [\"va\", \"vb\"]\n\
-         media.backend = \"{backend}\""
-    );
-    Config::parse(&text).unwrap()
-}
-
-fn at(port: MediaPort) -> SocketAddr {
-    SocketAddr::new(OURS[usize::from(port.address)].parse().unwrap(), port.port)
-}
-
-/// RTP with a payload of so many bytes.
-fn packet(sequence: u16, bytes: usize) -> Vec<u8> {
-    packet_of((8, SSRC), sequence, bytes)
-}
-
-fn packet_of((payload_type, ssrc): (u8, u32), sequence: u16, bytes: usize) -> Vec<u8> {
-    let timestamp = u32::from(sequence).wrapping_mul(160);
-    let header = Header { marker: false, payload_type, sequence, timestamp, ssrc };
-    let mut octets: Vec<u8> = (0..12 + bytes).map(|at| (at * 7) as u8).collect();
-    header.emit(&mut octets).unwrap();
-    octets
-}
-
-/// Our host: the dataplane's sockets and what it gives away.
-struct Ours {
-    io: Mmsg,
-    burst: MediaBurst,
-}
-
-impl Ours {
-    fn new(steering: &Steering) -> Ours {
-        let mut ours = Ours::floor();
-        ours.io.steer(steering.of_shard(0).unwrap()).unwrap();
-        PORTS.into_iter().flatten().for_each(|port| ours.io.open_media(port).unwrap());
-        ours
-    }
-
-    fn floor() -> Ours {
-        let io = Mmsg::new(MmsgConfig {
-            listeners: Vec::new(),
-            media_addresses: OURS.iter().map(|ip| ip.parse().unwrap()).collect(),
-            waker: EventFd::new().unwrap(),
-            sip_dscp: Vec::new(),
-            media_dscp: vec![46, 34, 46, 34],
-        });
-        Ours { io: io.unwrap(), burst: MediaBurst::new() }
-    }
-
-    /// What comes up next; `None` = nothing for a moment.
-    fn next(&mut self, ms: u64) -> Option<(MediaPort, SocketAddr, Vec<u8>)> {
-        let end = self.io.sample().plus_ms(ms);
-        while self.io.now() < end {
-            if self.io.recv_media(&mut self.burst) > 0 {
-                assert_eq!(self.burst.len(), 1, "one at a time");
-                let packet = &self.burst.packets()[0];
-                return Some((packet.local(), packet.source(), packet.data().to_vec()));
-            }
-            self.io.wait(end);
-        }
-        None
-    }
-
-    /// Lets so much time pass, in which nothing comes up.
-    fn rest(&mut self, ms: u64) {
-        assert_eq!(self.next(ms), None);
-    }
-
-    /// Relays one packet by ourselves, as the floor does.
-    fn relay(&mut self, out: MediaPort, to: SocketAddr) {
-        assert!(self.next(LONG_MS).is_some(), "nothing came up");
-        self.burst.packets_mut()[0].send_from(out, to);
-        self.io.send_media(&mut self.burst);
-    }
-
-    fn give(&mut self, family: usize, to: SocketAddr, tally: &Tally) -> bool {
-        let [port, out] = PORTS[family];
-        let offload = Offload {
-            from: ADA[family].parse().unwrap(),
-            to,
-            out,
-            payload_types: 1 << 8 | 1 << 101,
-            event: Some(101),
-            clock_hz: 8_000,
-            packets_max: 2_000,
-        };
-        self.io.sample();
-        self.io.offload(port, &offload, tally)
-    }
-
-    fn give_fresh(&mut self, family: usize, highest: u16) {
-        let tally = Tally { ssrc: SSRC, highest, ..Tally::default() };
-        // An entry rests for a moment.
-        self.rest(2);
-        assert!(self.give(family, BOB[family].parse().unwrap(), &tally));
-    }
-
-    fn take_back(&mut self, family: usize) -> Option<Tally> {
-        self.io.sample();
-        self.io.take_back(PORTS[family][0])
-    }
-}
-
 #[test]
 fn the_kernel_relays_as_we_do() {
-    if !inside("the_kernel_relays_as_we_do") {
+    if !inside("the_kernel_relays_as_we_do", &ALL) {
         return;
     }
     let [mut a, mut b] = parties();
     hosts::route_behind();
-    let steering = Steering::open(&config("tc"), true).unwrap();
+    let steering = Steering::open(&config(backend()), Some(by())).unwrap();
     let mut ours = Ours::new(&steering);
     assert!(ours.io.offloads());
     let sizes = [0, 1, 2, 3, 160, 161, 480, 1_200];
@@ -238,11 +120,11 @@ fn whole(from: SocketAddr, to: SocketAddr, (payload, ttl): (&[u8], u8)) -> Vec<u
 
 #[test]
 fn headers_and_checksums_are_right_to_the_bit() {
-    if !inside("headers_and_checksums_are_right_to_the_bit") {
+    if !inside("headers_and_checksums_are_right_to_the_bit", &ALL) {
         return;
     }
     let [mut a, mut b] = parties();
-    let steering = Steering::open(&config("tc"), true).unwrap();
+    let steering = Steering::open(&config(backend()), Some(by())).unwrap();
     let mut ours = Ours::new(&steering);
     let (ada, bob) = (a.bind(ADA[0]), b.bind(BOB[0]));
     let [port, out] = PORTS[0];
@@ -276,12 +158,12 @@ fn headers_and_checksums_are_right_to_the_bit() {
 /// Each is sent by the party itself, but for what is said of it.
 #[test]
 fn the_table_of_what_comes_up() {
-    if !inside("the_table_of_what_comes_up") {
+    if !inside("the_table_of_what_comes_up", &ALL) {
         return;
     }
     let [mut a, mut b] = parties();
     hosts::narrow();
-    let steering = Steering::open(&config("tc"), true).unwrap();
+    let steering = Steering::open(&config(backend()), Some(by())).unwrap();
     let mut ours = Ours::new(&steering);
     let (ada, bob) = (a.bind(ADA[0]), b.bind(BOB[0]));
     let stranger = a.bind("10.77.1.2:4444");
@@ -344,11 +226,11 @@ fn the_table_of_what_comes_up() {
 /// A flow that nobody looks after, or whose shard is dead, comes up; one that is too fast does not.
 #[test]
 fn what_nobody_looks_after_is_over() {
-    if !inside("what_nobody_looks_after_is_over") {
+    if !inside("what_nobody_looks_after_is_over", &ALL) {
         return;
     }
     let [mut a, mut b] = parties();
-    let steering = Steering::open(&config("tc"), true).unwrap();
+    let steering = Steering::open(&config(backend()), Some(by())).unwrap();
     let mut ours = Ours::new(&steering);
     let (ada, bob) = (a.bind(ADA[0]), b.bind(BOB[0]));
     let [port, _] = PORTS[0];
@@ -386,6 +268,7 @@ fn what_nobody_looks_after_is_over() {
     let hop = strowger_port::offload::Hop {
         interface: offloading.interfaces[1].index,
         next: bob.1.ip(),
+        mac: [2, 0x77, 0, 0, 2, 2],
         len_max: 1_500,
         dscp: 46,
     };
@@ -413,11 +296,11 @@ fn what_nobody_looks_after_is_over() {
 /// A kill of the dataplane: packets go on without it, and the next life finds the flow as it is.
 #[test]
 fn a_flow_outlives_the_dataplane() {
-    if !inside("a_flow_outlives_the_dataplane") {
+    if !inside("a_flow_outlives_the_dataplane", &ALL[..2]) {
         return;
     }
     let [mut a, mut b] = parties();
-    let config = config("tc");
+    let config = config(backend());
     let kept = choose(&config, Vec::new(), |line| panic!("{line}")).unwrap().unwrap();
     let (ada, bob) = (a.bind(ADA[0]), b.bind(BOB[0]));
     let [port, _] = PORTS[0];
@@ -458,7 +341,7 @@ fn a_flow_outlives_the_dataplane() {
 
 #[test]
 fn what_cannot_be_had_is_said() {
-    if !inside("what_cannot_be_had_is_said") {
+    if !inside("what_cannot_be_had_is_said", &ALL[..1]) {
         return;
     }
     let [_a, _b] = parties();
@@ -471,17 +354,26 @@ fn what_cannot_be_had_is_said() {
         Config::parse(&text).unwrap()
     };
     for (interface, says) in [("lo", "is none of Ethernet"), ("nowhere", "is not there")] {
-        let error = choose(&with("tc", interface), Vec::new(), |_| ()).err().unwrap();
-        assert!(error.starts_with("media.backend: interface ") && error.contains(says), "{error}");
+        for backend in ["tc", "xdp"] {
+            let error = choose(&with(backend, interface), Vec::new(), |_| ()).err().unwrap();
+            let begins = error.starts_with("media.backend: interface ");
+            assert!(begins && error.contains(says), "{error}");
+        }
         let mut told = Vec::new();
         let best = choose(&with("auto", interface), Vec::new(), |line| told.push(line.to_owned()));
-        assert!(!best.unwrap().unwrap().relays());
-        assert!(told.len() == 1 && told[0].contains(says), "{told:?}");
+        assert_eq!(best.unwrap().unwrap().relayer(), None);
+        let [xdp, tc] = &told[..] else { panic!("{told:?}") };
+        assert!(xdp.contains("(XDP), as") && xdp.contains(says), "{xdp}");
+        assert!(tc.contains("the kernel relays nothing, as") && tc.contains(says), "{tc}");
     }
-    let best = choose(&with("auto", "va"), Vec::new(), |line| panic!("{line}")).unwrap().unwrap();
-    assert!(best.relays());
+    // Packets of such a cable have no checksums to begin with: `auto` leaves it to tc.
+    let mut told = Vec::new();
+    let best = choose(&with("auto", "va"), Vec::new(), |line| told.push(line.to_owned()));
+    let best = best.unwrap().unwrap();
+    assert_eq!(best.relayer(), Some(Relayer::Tc));
+    assert!(told.len() == 1 && told[0].contains("va is an end of a veth"), "{told:?}");
     // `auto` takes what was handed on, whichever it is.
     let handed = best.into_handles();
     let again = choose(&with("auto", "va"), handed, |line| panic!("{line}")).unwrap().unwrap();
-    assert!(again.relays());
+    assert_eq!(again.relayer(), Some(Relayer::Tc));
 }

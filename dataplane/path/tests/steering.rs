@@ -60,7 +60,7 @@ fn relayed(world: &mut World, sizes: &[usize]) -> Heard {
 /// without the program of the kernel.
 #[expect(clippy::print_stderr, reason = "a way that is left out is told")]
 fn each_way(sizes: &[usize]) -> [(Heard, MediaCounters); 3] {
-    let steering = Steering::open(&config("lookup"), false).unwrap();
+    let steering = Steering::open(&config("lookup"), None).unwrap();
     let mut steered = World::steered(&steering);
     let by_lookup = (relayed(&mut steered, sizes), steered.io.media_counters());
     drop((steered, steering));
@@ -127,7 +127,7 @@ fn fragments_keep_the_order_of_their_port() {
         return;
     }
     set_mtu(1_400);
-    let steering = Steering::open(&config("lookup"), false).unwrap();
+    let steering = Steering::open(&config("lookup"), None).unwrap();
     let mut world = World::steered(&steering);
     world.io.open_media(A).unwrap();
     let (ada, bob) = (phone("127.0.0.1:0"), phone("127.0.0.9:0"));
@@ -151,7 +151,7 @@ fn headers_are_right_to_the_bit() {
     if !inside("headers_are_right_to_the_bit") {
         return;
     }
-    let steering = Steering::open(&config("lookup"), false).unwrap();
+    let steering = Steering::open(&config("lookup"), None).unwrap();
     let mut world = World::steered(&steering);
     let (ada, bob, carol) = (phone("127.0.0.1:0"), phone("127.0.0.9:0"), phone("[::1]:0"));
     for port in [A, B, V6] {
@@ -177,7 +177,7 @@ fn a_port_that_no_call_has_is_silent() {
     if !inside("a_port_that_no_call_has_is_silent") {
         return;
     }
-    let steering = Steering::open(&config("lookup"), false).unwrap();
+    let steering = Steering::open(&config("lookup"), None).unwrap();
     let mut world = World::steered(&steering);
     world.io.open_media(A).unwrap();
     world.io.open_media(B).unwrap();
@@ -221,7 +221,7 @@ fn a_flooded_port_is_bounded_and_the_others_lose_nothing() {
     if !inside("a_flooded_port_is_bounded_and_the_others_lose_nothing") {
         return;
     }
-    let steering = Steering::open(&config("lookup"), false).unwrap();
+    let steering = Steering::open(&config("lookup"), None).unwrap();
     let mut world = World::steered(&steering);
     world.io.open_media(A).unwrap();
     world.io.open_media(B).unwrap();
@@ -250,7 +250,7 @@ fn a_shard_that_does_not_turn_gets_nothing() {
     if !inside("a_shard_that_does_not_turn_gets_nothing") {
         return;
     }
-    let steering = Steering::open(&config("lookup"), false).unwrap();
+    let steering = Steering::open(&config("lookup"), None).unwrap();
     let mut world = World::steered(&steering);
     world.io.open_media(A).unwrap();
     let (ada, bob) = (phone("127.0.0.1:0"), phone("127.0.0.9:0"));
@@ -321,7 +321,7 @@ fn nothing_stays_behind() {
     if !inside("nothing_stays_behind") {
         return;
     }
-    let steering = Steering::open(&config("lookup"), false).unwrap();
+    let steering = Steering::open(&config("lookup"), None).unwrap();
     let copies = steering.copies().unwrap();
     let ada = phone("127.0.0.1:0");
     ada.connect(at(A)).unwrap();
@@ -363,7 +363,7 @@ fn who_may_not_begin_is_told_why_and_has_a_socket_for_each_port() {
     refused("another socket is at 0.0.0.0:17000");
     insists("another socket is at 0.0.0.0:17000");
     drop(resolver);
-    let first = Steering::open(&config("auto"), false).unwrap();
+    let first = Steering::open(&config("auto"), None).unwrap();
     refused("another program chooses sockets");
     assert!(choose(&config("lookup"), Vec::new(), |_| ()).unwrap().is_some());
     drop(first);
@@ -376,7 +376,7 @@ fn bursts_go_out_whole() {
     if !inside("bursts_go_out_whole") {
         return;
     }
-    let steering = Steering::open(&config("lookup"), false).unwrap();
+    let steering = Steering::open(&config("lookup"), None).unwrap();
     burst_goes_out_whole(World::steered(&steering));
     drop(steering);
     World::ringed().into_iter().for_each(burst_goes_out_whole);

@@ -32,12 +32,18 @@ const LINK_DETACH: libc::c_int = 34;
 
 const TYPE_ARRAY: u32 = 2;
 const TYPE_SOCKMAP: u32 = 15;
+const TYPE_DEVMAP_HASH: u32 = 25;
 const MAPPABLE: u32 = 1 << 10;
 const TYPE_SK_LOOKUP: u32 = 30;
 const ATTACH_SK_LOOKUP: u32 = 36;
 const TYPE_SCHED: u32 = 3;
 /// Linux 6.6.
 const ATTACH_TCX_INGRESS: u32 = 46;
+const TYPE_XDP: u32 = 6;
+const ATTACH_XDP: u32 = 37;
+/// Behind the driver, and in it.
+const XDP_GENERIC: u32 = 1 << 1;
+const XDP_NATIVE: u32 = 1 << 2;
 
 /// The argument of bpf(2): numbers, and addresses of what is borrowed for `'a`.
 #[repr(C, align(8))]
@@ -128,6 +134,15 @@ impl Map {
         Map::new(name, (TYPE_SOCKMAP, 0), 4, entries)
     }
 
+    /// A new map of interfaces by which a program may have frames leave, by their numbers, empty.
+    /// Interfaces leave it with their end.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn exits(name: &str, entries: u32) -> io::Result<Map> {
+        Map::new(name, (TYPE_DEVMAP_HASH, 0), 4, entries)
+    }
+
     fn new(
         name: &str,
         (kind, flags): (u32, u32),
@@ -170,6 +185,14 @@ impl Map {
     /// The system's: the map is none of sockets, or the socket is not bound.
     pub fn set_socket(&self, index: u32, socket: BorrowedFd<'_>) -> io::Result<()> {
         self.set(index, &socket.as_raw_fd().to_ne_bytes())
+    }
+
+    /// Puts an interface in.
+    ///
+    /// # Errors
+    /// The system's: the map is none of interfaces, or there is no such one.
+    pub fn set_exit(&self, interface: u32) -> io::Result<()> {
+        self.set(interface, &interface.to_ne_bytes())
     }
 
     /// Hands the descriptor out.
@@ -230,6 +253,14 @@ impl Program {
     /// As of [`Program::load_sk_lookup`].
     pub fn load_ingress(name: &str, instructions: &[u8]) -> io::Result<Program> {
         load_told((TYPE_SCHED, ATTACH_TCX_INGRESS), name, instructions)
+    }
+
+    /// Loads a program that sees frames where an interface receives them (XDP).
+    ///
+    /// # Errors
+    /// As of [`Program::load_sk_lookup`].
+    pub fn load_xdp(name: &str, instructions: &[u8]) -> io::Result<Program> {
+        load_told((TYPE_XDP, ATTACH_XDP), name, instructions)
     }
 }
 
@@ -313,7 +344,24 @@ pub fn attach_ingress(program: &Program, interface: u32) -> io::Result<OwnedFd> 
     unsafe { bpf(LINK_CREATE, &mut attributes) }.map(owned)
 }
 
-/// Whether what [`attach`] or [`attach_ingress`] gave still has its program run somewhere.
+/// Has a program of XDP run at an interface, in its driver or behind it (`generic`), as long as the
+/// descriptor that comes back is open anywhere. There is one such program at most.
+///
+/// # Errors
+/// The system's; `ResourceBusy`: another program is there. `Unsupported` or another one: what the
+/// driver has against it.
+pub fn attach_xdp(program: &Program, interface: u32, generic: bool) -> io::Result<OwnedFd> {
+    let place = if generic { XDP_GENERIC } else { XDP_NATIVE };
+    let attributes = Attributes::new().descriptor(0, program.fd.as_fd());
+    let attributes = attributes.number(4, interface).number(8, ATTACH_XDP);
+    let mut attributes = attributes.number(12, place);
+    // SAFETY: this command takes no addresses.
+    // JUSTIFICATION: see `bpf`.
+    unsafe { bpf(LINK_CREATE, &mut attributes) }.map(owned)
+}
+
+/// Whether what [`attach`], [`attach_ingress`] or [`attach_xdp`] gave still has its program run
+/// somewhere.
 #[must_use]
 pub fn is_attached(link: BorrowedFd<'_>) -> bool {
     attached_to(link).is_some()
@@ -334,7 +382,8 @@ pub fn attached_to(link: BorrowedFd<'_>) -> Option<u32> {
     place.filter(|place| told.is_ok() && *place != 0)
 }
 
-/// Ends what [`attach`] or [`attach_ingress`] began, whoever else has the descriptor.
+/// Ends what [`attach`], [`attach_ingress`] or [`attach_xdp`] began, whoever else has the
+/// descriptor.
 ///
 /// # Errors
 /// The system's: it is no such descriptor.

@@ -33,7 +33,7 @@ pub const FLOWS_FROM: u32 = 1 + SHARDS_MAX as u32;
 /// Bytes of an entry.
 pub const FLOW_BYTES: usize = 16;
 /// Version of this layout.
-const LAYOUT: u8 = 1;
+const LAYOUT: u8 = 2;
 
 const CLOSED: u64 = 0;
 const WORDS: usize = FLOW_BYTES / 8;

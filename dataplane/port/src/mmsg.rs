@@ -25,6 +25,7 @@ mod away;
 mod batch;
 mod control;
 mod media;
+mod neighbour;
 mod option;
 mod poll;
 mod ring;
@@ -55,7 +56,7 @@ use sip::{SIP_RING, SipSockets};
 use steered::Steered;
 use stream::Streams;
 
-pub use away::Offloading;
+pub use away::{Offloading, Relayer};
 pub use media::{MEDIA_PER_SOCKET_MAX, MEDIA_RCVBUF_BYTES};
 pub use option::{
     SHARED_RCVBUF_BYTES, bind_blackhole, bind_raw, bind_shared, bind_sip, bind_stream,
@@ -581,7 +582,13 @@ impl Io for Mmsg {
                 }
             }
             Media::Steered(steered) => {
-                MediaCounters { limited: steered.limited(), is_steered: true, ..self.counters }
+                let relayer = steered.away().map(away::Away::relayer);
+                MediaCounters {
+                    limited: steered.limited(),
+                    is_steered: true,
+                    is_xdp: relayer == Some(Relayer::Xdp),
+                    ..self.counters
+                }
             }
         }
     }

@@ -284,6 +284,8 @@ pub struct MediaCounters {
     pub fragmented: u64,
     /// One socket has the packets of all ports ([`crate::mmsg::Mmsg::steer`]).
     pub is_steered: bool,
+    /// Flows are given to a program at the driver ([`crate::mmsg::Relayer::Xdp`]).
+    pub is_xdp: bool,
     /// Datagrams come and go by io_uring ([`crate::mmsg::Mmsg::use_ring`]).
     pub is_ring: bool,
     /// Requests for datagrams, of media and signalling, that ended and were made again.

@@ -1,4 +1,5 @@
-//! What the kernel says of interfaces and routes (rtnetlink): one question, one answer, at once.
+//! What the kernel says of interfaces, routes and neighbours (rtnetlink): one question, one answer,
+//! at once.
 //!
 //! Asking takes no rights. The kernel answers before the question's call returns, so nothing here
 //! waits; what does not answer so, or cannot be read, is an error.
@@ -7,6 +8,10 @@ use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use socket2::{Domain, Protocol, Socket, Type};
+
+mod device;
+
+pub use device::relays_frames;
 
 /// Longest answer: what an interface tells has statistics in it.
 const ANSWER_BYTES_MAX: usize = 32 * 1024;
@@ -23,11 +28,16 @@ const NEW_LINK: u16 = 16;
 const GET_LINK: u16 = 18;
 const NEW_ROUTE: u16 = 24;
 const GET_ROUTE: u16 = 26;
+const NEW_NEIGHBOUR: u16 = 28;
+const GET_NEIGHBOUR: u16 = 30;
 const REQUEST: u16 = 1;
 
 const LINK_BYTES: usize = 16;
+const LINK_ADDRESS: u16 = 1;
 const LINK_NAME: u16 = 3;
 const LINK_MTU: u16 = 4;
+const LINK_INFO: u16 = 18;
+const LINK_INFO_KIND: u16 = 1;
 const ETHERNET: u16 = 1;
 const UP: u32 = 1;
 
@@ -39,6 +49,13 @@ const ROUTE_GATEWAY: u16 = 5;
 /// A gateway of the other family.
 const ROUTE_VIA: u16 = 18;
 const UNICAST: u8 = 1;
+
+const NEIGHBOUR_BYTES: usize = 12;
+const NEIGHBOUR_IP: u16 = 1;
+const NEIGHBOUR_MAC: u16 = 2;
+const STALE: u16 = 4;
+/// Reachable, asked again, asked, permanent: the address is believed.
+const BELIEVED: u16 = 2 | 8 | 16 | 128;
 
 /// A socket that asks.
 #[derive(Debug)]
@@ -59,6 +76,10 @@ pub struct Interface {
     pub is_ethernet: bool,
     /// It is up.
     pub is_up: bool,
+    /// Its own address on the cable; zeros = it has none of Ethernet.
+    pub mac: [u8; 6],
+    /// It is one end of a cable within this machine.
+    pub is_veth: bool,
 }
 
 /// Where packets to an address leave.
@@ -70,11 +91,24 @@ pub struct Route {
     pub gateway: Option<IpAddr>,
 }
 
+/// Who has an address of a neighbour network.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Neighbour {
+    /// Its address on the cable.
+    pub mac: [u8; 6],
+    /// It has shown itself, or was asked, a short while ago.
+    pub is_fresh: bool,
+}
+
 impl Netlink {
     /// # Errors
     /// The system's.
     pub fn open() -> io::Result<Netlink> {
-        let (family, protocol) = (Domain::from(libc::AF_NETLINK), libc::NETLINK_ROUTE);
+        Netlink::of(libc::NETLINK_ROUTE)
+    }
+
+    fn of(protocol: libc::c_int) -> io::Result<Netlink> {
+        let family = Domain::from(libc::AF_NETLINK);
         let kind = Type::RAW.nonblocking().cloexec();
         let socket = Socket::new(family, kind, Some(Protocol::from(protocol)))?;
         Ok(Netlink { socket, sequence: 0, answer: vec![0; ANSWER_BYTES_MAX].into() })
@@ -115,6 +149,26 @@ impl Netlink {
         match self.ask(GET_ROUTE, &body) {
             Ok(told) => Ok(read_route(told)),
             Err(e) if is_none(&e) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// The neighbour that has an address, at an interface; `None` = nobody knows.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn neighbour(&mut self, interface: u32, ip: IpAddr) -> io::Result<Option<Neighbour>> {
+        let family = match ip {
+            IpAddr::V4(_) => libc::AF_INET as u8,
+            IpAddr::V6(_) => libc::AF_INET6 as u8,
+        };
+        let mut body = vec![family, 0, 0, 0];
+        body.extend(interface.to_ne_bytes());
+        body.extend([0; 4]);
+        put_attribute(&mut body, NEIGHBOUR_IP, &octets(ip));
+        match self.ask(GET_NEIGHBOUR, &body) {
+            Ok(told) => Ok(read_neighbour(told)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e),
         }
     }
@@ -183,9 +237,22 @@ fn read_answer(answer: &[u8]) -> io::Result<(u16, &[u8])> {
 fn read_interface((kind, body): (u16, &[u8])) -> Option<Interface> {
     let is_ethernet = half(body, 2)? == ETHERNET;
     let (index, flags) = (long(body, 4)?, long(body, 8)?);
-    let mtu = find(body.get(LINK_BYTES..)?, LINK_MTU).and_then(|value| long(value, 0))?;
-    let interface = Interface { index, mtu, is_ethernet, is_up: flags & UP != 0 };
+    let rest = body.get(LINK_BYTES..)?;
+    let mtu = find(rest, LINK_MTU).and_then(|value| long(value, 0))?;
+    let mac = find(rest, LINK_ADDRESS).filter(|value| value.len() == 6);
+    let mac = mac.and_then(<[u8]>::first_chunk).copied().unwrap_or_default();
+    let of = find(rest, LINK_INFO).and_then(|info| find(info, LINK_INFO_KIND));
+    let is_veth = of.is_some_and(|of| of.split(|byte| *byte == 0).next() == Some(b"veth"));
+    let is_up = flags & UP != 0;
+    let interface = Interface { index, mtu, is_ethernet, is_up, mac, is_veth };
     (kind == NEW_LINK).then_some(interface)
+}
+
+fn read_neighbour((kind, body): (u16, &[u8])) -> Option<Neighbour> {
+    let state = half(body, 8)?;
+    let mac = find(body.get(NEIGHBOUR_BYTES..)?, NEIGHBOUR_MAC).filter(|value| value.len() == 6);
+    let neighbour = Neighbour { mac: *mac?.first_chunk()?, is_fresh: state & BELIEVED != 0 };
+    (kind == NEW_NEIGHBOUR && state & (BELIEVED | STALE) != 0).then_some(neighbour)
 }
 
 fn read_route((kind, body): (u16, &[u8])) -> Option<Route> {
@@ -254,6 +321,52 @@ mod tests {
     }
 
     #[test]
+    fn a_neighbour_that_nobody_knows_is_none() {
+        let mut netlink = Netlink::open().unwrap();
+        let lo = netlink.interface("lo").unwrap();
+        assert!(lo.mac == [0; 6] && !lo.is_veth, "{lo:?}");
+        for ip in ["192.0.2.77", "2001:db8::77"] {
+            assert_eq!(netlink.neighbour(lo.index, ip.parse().unwrap()).unwrap(), None, "{ip}");
+        }
+    }
+
+    #[test]
+    fn neighbours_are_read() {
+        let read = |state: u16, mac: &[u8]| {
+            let mut body = vec![libc::AF_INET as u8, 0, 0, 0, 7, 0, 0, 0];
+            body.extend(state.to_ne_bytes());
+            body.extend([0; 2]);
+            body.extend(attribute(NEIGHBOUR_IP, &[192, 0, 2, 1]));
+            body.extend(attribute(NEIGHBOUR_MAC, mac));
+            read_neighbour((NEW_NEIGHBOUR, &body))
+        };
+        let mac = [2, 0, 0, 0, 0, 9];
+        for state in [2, 8, 16, 128] {
+            assert_eq!(read(state, &mac), Some(Neighbour { mac, is_fresh: true }), "{state}");
+        }
+        assert_eq!(read(STALE, &mac), Some(Neighbour { mac, is_fresh: false }));
+        // Being asked for, not there, or one that is never asked.
+        for state in [1, 32, 64] {
+            assert_eq!(read(state, &mac), None, "{state}");
+        }
+        assert_eq!(read(2, &mac[..5]), None);
+    }
+
+    #[test]
+    fn an_end_of_a_cable_within_the_machine_is_told_from_a_card() {
+        let link = |kind: &[u8]| {
+            let mut body = vec![0, 0, 1, 0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
+            body.extend(attribute(LINK_ADDRESS, &[2, 0, 0, 0, 0, 9]));
+            body.extend(attribute(LINK_MTU, &1_500u32.to_ne_bytes()));
+            body.extend(attribute(LINK_INFO, &attribute(LINK_INFO_KIND, kind)));
+            read_interface((NEW_LINK, &body)).unwrap()
+        };
+        let (veth, other) = (link(b"veth\0"), link(b"vlan\0"));
+        assert_eq!((veth.mac, veth.is_veth, other.is_veth), ([2, 0, 0, 0, 0, 9], true, false));
+        assert!(veth.is_ethernet && veth.is_up && veth.mtu == 1_500);
+    }
+
+    #[test]
     fn routes_are_read() {
         let interface = attribute(ROUTE_INTERFACE, &7u32.to_ne_bytes());
         let read = |more: &[Vec<u8>]| read_route((NEW_ROUTE, &route(more)));
@@ -282,6 +395,7 @@ mod tests {
             let cut = &whole[..len];
             assert!(read_route((NEW_ROUTE, cut)).is_none_or(|route| route.interface == 7));
             let (_interface, _answer) = (read_interface((NEW_LINK, cut)), read_answer(cut));
+            let _neighbour = read_neighbour((NEW_NEIGHBOUR, cut));
         }
         let mut bytes = whole.clone();
         for at in 0..bytes.len() {

@@ -70,6 +70,7 @@ const KIND: usize = 14;
 const AWAY: u64 = 1;
 const INET: u8 = 2;
 const INET6: u8 = 10;
+const SECOND_NS: u32 = SECOND as u32;
 /// No payload type.
 const NONE: u8 = 0xff;
 
@@ -101,6 +102,8 @@ pub struct Hop {
     pub interface: u32,
     /// To this neighbour.
     pub next: IpAddr,
+    /// The neighbour's address on the cable; zeros = the kernel finds it.
+    pub mac: [u8; 6],
     /// At most so long, IP header included.
     pub len_max: u16,
     /// Class of service.
@@ -226,7 +229,7 @@ impl Offloads {
         let [clock, kind] = halves(*way.get(KIND)?);
         let [_, _, event, _] = kind.to_ne_bytes();
         let types = (*way.get(12)?, *way.get(13)?);
-        let cost_ns = *way.get(15)?;
+        let [_, cost_ns] = halves(*way.get(10)?);
         let address = self.space.addresses.iter().position(|ip| *ip == out.ip())?;
         Some(Offload {
             from,
@@ -235,7 +238,7 @@ impl Offloads {
             payload_types: u128::from(types.1) << 64 | u128::from(types.0),
             event: Some(event).filter(|event| *event != NONE),
             clock_hz: clock,
-            packets_max: u32::try_from(SECOND.checked_div(cost_ns).unwrap_or(0)).ok()?,
+            packets_max: SECOND_NS.checked_div(cost_ns).unwrap_or(0),
         })
     }
 
@@ -285,7 +288,8 @@ impl Offloads {
         let kind = [if is_ipv6 { INET6 } else { INET }, hop.dscp & 63];
         let [family, dscp] = kind;
         let event = offload.event.unwrap_or(NONE);
-        let cost_ns = SECOND.checked_div(offload.packets_max.into()).unwrap_or(0);
+        let cost_ns = SECOND_NS.checked_div(offload.packets_max).unwrap_or(0);
+        let [a, b, c, d, e, f] = hop.mac;
         Some([
             until.0,
             from[0],
@@ -297,12 +301,12 @@ impl Offloads {
             next[0],
             next[1],
             quarters([from_port, to_port, out_port, hop.len_max]),
-            joined(ip_diff, port_diff),
+            joined(u32::from_ne_bytes(pair_of(ip_diff, port_diff)), cost_ns),
             joined(hop.interface, tally.ssrc.to_be()),
             offload.payload_types as u64,
             (offload.payload_types >> 64) as u64,
             joined(offload.clock_hz, u32::from_ne_bytes([family, dscp, event, shard])),
-            cost_ns,
+            u64::from_ne_bytes([a, b, c, d, e, f, 0, 0]),
         ])
     }
 }
@@ -409,7 +413,8 @@ fn read_hop(way: &[u64; WAY_WORDS]) -> Option<Hop> {
     let [_, kind] = halves(*way.get(KIND)?);
     let [_, dscp, _, _] = kind.to_ne_bytes();
     let next = ip_of(family_of(way)?, [*way.get(7)?, *way.get(8)?])?;
-    Some(Hop { interface, next, len_max, dscp })
+    let mac = *way.get(15)?.to_ne_bytes().first_chunk()?;
+    Some(Hop { interface, next, mac, len_max, dscp })
 }
 
 fn family_of(way: &[u64; WAY_WORDS]) -> Option<u8> {
@@ -440,9 +445,13 @@ fn halves(word: u64) -> [u32; 2] {
 }
 
 fn quarters([first, second, third, fourth]: [u16; 4]) -> u64 {
-    let half = |[a, b]: [u8; 2], [c, d]: [u8; 2]| u32::from_ne_bytes([a, b, c, d]);
-    let (first, second) = (first.to_ne_bytes(), second.to_ne_bytes());
-    joined(half(first, second), half(third.to_ne_bytes(), fourth.to_ne_bytes()))
+    let half = |first, second| u32::from_ne_bytes(pair_of(first, second));
+    joined(half(first, second), half(third, fourth))
+}
+
+fn pair_of(first: u16, second: u16) -> [u8; 4] {
+    let ([a, b], [c, d]) = (first.to_ne_bytes(), second.to_ne_bytes());
+    [a, b, c, d]
 }
 
 fn quarters_of(word: u64) -> [u16; 4] {
@@ -475,7 +484,7 @@ fn ip_of(family: u8, [first, second]: [u64; 2]) -> Option<IpAddr> {
 }
 
 /// What a checksum changes by when these addresses take the place of those (RFC 1624).
-fn difference(old: &[IpAddr], new: &[IpAddr]) -> u32 {
+fn difference(old: &[IpAddr], new: &[IpAddr]) -> u16 {
     let words = |ips: &[IpAddr]| -> Vec<u16> {
         let all = ips.iter().flat_map(|ip| address_words(*ip)).flat_map(quarters_of);
         all.collect()
@@ -484,15 +493,16 @@ fn difference(old: &[IpAddr], new: &[IpAddr]) -> u32 {
     folded(&words(old), &words(new))
 }
 
-fn port_difference(old: [u16; 2], new: [u16; 2]) -> u32 {
+fn port_difference(old: [u16; 2], new: [u16; 2]) -> u16 {
     folded(&old, &new)
 }
 
-fn folded(old: &[u16], new: &[u16]) -> u32 {
+fn folded(old: &[u16], new: &[u16]) -> u16 {
     let gone = old.iter().map(|word| u32::from(!*word));
     let sum: u32 = gone.chain(new.iter().map(|word| u32::from(*word))).sum();
     let once = (sum & 0xffff) + (sum >> 16);
-    (once & 0xffff) + (once >> 16)
+    // At most 32 words: the second carry is the last one.
+    ((once & 0xffff) + (once >> 16)) as u16
 }
 
 #[cfg(test)]

@@ -809,7 +809,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
     }
 
     /// What is counted of media beside the packets that came up, in the order of [`COUNTERS`].
-    fn media_values(&self) -> [u64; 20] {
+    fn media_values(&self) -> [u64; 21] {
         let (socket, away) = (self.io.media_counters(), self.media.carriage());
         let shaken = self.media.shaken();
         let c = &self.counts;
@@ -825,7 +825,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             c.sip_octets,
             c.timed_ns / US,
             c.timed_media_ns / US,
-            u64::from(self.io.offloads()),
+            u64::from(self.io.offloads() && !socket.is_xdp),
             away.now,
             away.given,
             away.strayed,
@@ -834,6 +834,7 @@ impl<I: Io, J: JournalSink, L: PlaneLink, W: AsRef<[AtomicU64]>> Shard<I, J, L, 
             shaken.connected,
             shaken.failed,
             shaken.impostors,
+            u64::from(socket.is_xdp),
         ]
     }
 

@@ -22,7 +22,7 @@ use strowger_path::Steering;
 use strowger_port::eventfd::EventFd;
 use strowger_port::journal_file::{Journal, JournalConfig, JournalHandle};
 use strowger_port::mesh::{MESH_WORDS, mesh};
-use strowger_port::mmsg::{Mmsg, MmsgConfig, StreamListener, StreamsConfig, bind_stream};
+use strowger_port::mmsg::{Mmsg, MmsgConfig, Relayer, StreamListener, StreamsConfig, bind_stream};
 use strowger_port::shm::Window;
 use strowger_port::signals::{HangUp, Signal, Signals};
 use strowger_port::uplink::{RingSizes, Uplink, UplinkConfig, UplinkEvent, UplinkLane};
@@ -362,8 +362,14 @@ fn steer(media: &Steering, ios: &mut [Mmsg]) -> std::io::Result<()> {
     complain(
         "media: one socket of each shard and family for all ports, and raw sockets to send by",
     );
-    if media.relays() {
-        complain("media: flows at rest are relayed by the kernel (tc) at media.interfaces");
+    match media.relayer() {
+        None => {}
+        Some(Relayer::Tc) => {
+            complain("media: flows at rest are relayed by the kernel (tc) at media.interfaces");
+        }
+        Some(Relayer::Xdp) => {
+            complain("media: flows at rest are relayed by XDP at media.interfaces");
+        }
     }
     Ok(())
 }

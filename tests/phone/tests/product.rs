@@ -121,6 +121,8 @@ mod redirect;
 mod register;
 #[path = "product/registrar.rs"]
 mod registrar;
+#[path = "product/relayed.rs"]
+mod relayed;
 #[path = "product/rerate.rs"]
 mod rerate;
 #[path = "product/reroute.rs"]
@@ -165,6 +167,8 @@ mod usage;
 mod who;
 #[path = "product/why.rs"]
 mod why;
+#[path = "product/xdp.rs"]
+mod xdp;
 
 use std::time::Duration;
 

@@ -36,7 +36,9 @@ pub struct OtherPath {
 }
 
 /// Oldest kernel at whose interfaces a program is attached by a descriptor (tcx).
-const TCX_KERNEL_MIN: (u32, u32) = (6, 6);
+const TC: (u32, u32) = (6, 6);
+/// Oldest kernel that tells what a driver does for programs of XDP.
+const XDP: (u32, u32) = (6, 3);
 /// What choosing sockets by a program takes: the program, its place, and raw sockets. A program
 /// that relays takes no more.
 const LOOKUP: [Capability; 3] = [Capability::NetAdmin, Capability::Bpf, Capability::NetRaw];
@@ -44,6 +46,9 @@ const LOOKUP: [Capability; 3] = [Capability::NetAdmin, Capability::Bpf, Capabili
 const ABOUT_TC: &str = "flows of RTP at rest are relayed by a program of the kernel at the \
                         interfaces of media.interfaces, all else by one socket of each shard and \
                         family";
+const ABOUT_XDP: &str = "flows of RTP at rest are relayed by a program in the drivers of the \
+                         interfaces of media.interfaces, or behind them (tc) where one of the \
+                         drivers cannot, which the start tells";
 const ABOUT_LOOKUP: &str = "one socket of each shard and family for all media ports, chosen by a \
                             program of the kernel, and raw sockets to send by";
 const ABOUT_URING: &str = "the sockets of media and signalling by io_uring: one call for what came \
@@ -55,14 +60,18 @@ const ABOUT_FLOOR: &str = "recvmmsg and sendmmsg on a socket for each media port
 
 /// The path that a host's packets take. Whether other programs are in its way only the start tells.
 pub(super) fn path(host: &Host, config: &Config) -> PacketPath {
-    let (lookup, tc) = (lookup_lacks(host, config), tc_lacks(host, config));
+    let (tc, xdp) = (relayer_lacks(host, config, TC), relayer_lacks(host, config, XDP));
+    let lookup = lookup_lacks(host, config);
     let backend = config.media.backend;
     let (name, why) = match backend {
-        Backend::Tc | Backend::Auto if tc.is_none() => ("tc", ABOUT_TC),
+        Backend::Xdp | Backend::Auto if xdp.is_none() => ("XDP", ABOUT_XDP),
+        Backend::Tc | Backend::Xdp | Backend::Auto if tc.is_none() => ("tc", ABOUT_TC),
         Backend::Lookup | Backend::Auto if lookup.is_none() => ("sk_lookup", ABOUT_LOOKUP),
         Backend::Uring if uring_lacks(host).is_none() => ("io_uring", ABOUT_URING),
         Backend::Sockets => ("mmsg", ABOUT_SOCKETS),
-        Backend::Tc | Backend::Auto | Backend::Lookup | Backend::Uring => ("mmsg", ABOUT_FLOOR),
+        Backend::Tc | Backend::Xdp | Backend::Auto | Backend::Lookup | Backend::Uring => {
+            ("mmsg", ABOUT_FLOOR)
+        }
     };
     let rights_for = || rights(host, &LOOKUP);
     let all = [
@@ -70,7 +79,7 @@ pub(super) fn path(host: &Host, config: &Config) -> PacketPath {
         ("sk_lookup", true, lookup.unwrap_or_else(rights_for)),
         ("tc", true, tc.unwrap_or_else(rights_for)),
         ("io_uring", true, io_uring(host)),
-        ("XDP", false, rights(host, &[Capability::NetAdmin, Capability::Bpf])),
+        ("XDP", true, xdp.unwrap_or_else(rights_for)),
     ];
     let other = |(name, built, host)| OtherPath { name, built, host };
     let others = all.into_iter().filter(|(other, _, _)| *other != name).map(other).collect();
@@ -87,10 +96,10 @@ fn lookup_lacks(host: &Host, config: &Config) -> Option<String> {
     given.then(|| "ports of the range are given to whoever asks for any".to_owned())
 }
 
-/// What relaying by a program lacks here; whether the interfaces are there only the start tells.
-fn tc_lacks(host: &Host, config: &Config) -> Option<String> {
-    let is_old = host.kernel.is_some_and(|kernel| kernel < TCX_KERNEL_MIN);
-    let (major, minor) = TCX_KERNEL_MIN;
+/// What relaying by a program lacks here; whether the interfaces are there, and what their drivers
+/// can, only the start tells.
+fn relayer_lacks(host: &Host, config: &Config, (major, minor): (u32, u32)) -> Option<String> {
+    let is_old = host.kernel.is_some_and(|kernel| kernel < (major, minor));
     match lookup_lacks(host, config) {
         Some(lacks) => Some(lacks),
         None if is_old => Some(format!("the kernel is older than Linux {major}.{minor}")),
@@ -102,14 +111,15 @@ fn tc_lacks(host: &Host, config: &Config) -> Option<String> {
 }
 
 impl Check<'_> {
-    /// What the configured way lacks: with `lookup` and `tc` the dataplane does not start.
+    /// What the configured way lacks: with `lookup`, `tc` and `xdp` the dataplane does not start.
     pub(super) fn path(&mut self) {
         self.uring();
         let (backend, config) = (self.config.media.backend, self.config);
-        let of_tc = tc_lacks(self.host, config);
+        let lacks_of = |kernel| relayer_lacks(self.host, config, kernel);
         let (id, wanted, lacks) = match backend {
-            Backend::Tc => ("path.tc", "tc", of_tc),
-            Backend::Auto if !config.media.interfaces.is_empty() => ("path.tc", "tc", of_tc),
+            Backend::Xdp => ("path.xdp", "XDP", lacks_of(XDP)),
+            Backend::Tc => ("path.tc", "tc", lacks_of(TC)),
+            Backend::Auto if !config.media.interfaces.is_empty() => ("path.tc", "tc", lacks_of(TC)),
             Backend::Lookup | Backend::Auto => {
                 ("path.lookup", "sk_lookup", lookup_lacks(self.host, config))
             }
@@ -130,6 +140,9 @@ impl Check<'_> {
             }
             Backend::Tc => {
                 self.report.stop(id, found, "With `tc` the dataplane does not start.", remedy);
+            }
+            Backend::Xdp => {
+                self.report.stop(id, found, "With `xdp` the dataplane does not start.", remedy);
             }
             Backend::Auto | Backend::Sockets | Backend::Uring => {
                 let why = "Each media port is a socket, or each packet goes through the process: \

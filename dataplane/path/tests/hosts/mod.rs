@@ -1,15 +1,20 @@
 //! Three hosts: ours between those of two parties, each in a network namespace of its own, with a
 //! cable to either. A party's host is a process that does what it is told line by line.
 
+pub(crate) mod ours;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
+use strowger_path::Wanted;
 use strowger_wire::{ipv4, udp};
 
-/// In the environment of the run that is our host.
+/// What relays: the tests run once with each.
+pub(crate) const ALL: [&str; 3] = ["tc", "xdp", "generic"];
+/// In the environment of the run that is our host: what relays.
 const INSIDE: &str = "STROWGER_RELAYING_INSIDE";
 /// In the environment of a party's host.
 const PARTY: &str = "STROWGER_RELAYING_PARTY";
@@ -22,9 +27,10 @@ pub(crate) const OURS: [&str; 4] = ["10.77.1.1", "10.77.2.1", "fd77:1::1", "fd77
 /// A network behind the second party's address.
 pub(crate) const BEHIND: &str = "10.88.0.2";
 
-/// Whether this is the run on our host; outside it starts that run and judges its end.
+/// Whether this is a run on our host; outside it starts one with each of these that relay, and
+/// judges its end.
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
-pub(crate) fn inside(test: &str) -> bool {
+pub(crate) fn inside(test: &str, all: &[&str]) -> bool {
     if std::env::var_os(INSIDE).is_some() {
         return true;
     }
@@ -34,19 +40,48 @@ pub(crate) fn inside(test: &str) -> bool {
         eprintln!("SKIPPED: {test} needs root and iproute2, for network namespaces of its own");
         return false;
     }
-    let mut command = Command::new("unshare");
-    command.arg("--net").arg("--").arg(std::env::current_exe().unwrap());
-    let output = command.args(["--exact", test, "--nocapture"]).env(INSIDE, "1").output().unwrap();
-    let (told, said) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && told.contains("1 passed"), "{told}\n{said}");
-    eprintln!("{said}");
+    for by in all {
+        if *by != "tc" && Command::new("ethtool").arg("--version").output().is_err() {
+            eprintln!("SKIPPED: {test} by {by} needs ethtool, for cables with whole checksums");
+            continue;
+        }
+        let mut command = Command::new("unshare");
+        command.arg("--net").arg("--").arg(std::env::current_exe().unwrap());
+        command.args(["--exact", test, "--nocapture"]).env(INSIDE, by);
+        let output = command.output().unwrap();
+        let (told, said) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let is_well = output.status.success() && told.contains("1 passed");
+        assert!(is_well, "by {by}: {told}\n{said}");
+        eprintln!("{said}");
+    }
     false
 }
 
-fn ip(words: &str) {
+/// What relays in this run.
+pub(crate) fn by() -> Wanted {
+    match std::env::var(INSIDE).unwrap().as_str() {
+        "tc" => Wanted::Tc,
+        "xdp" => Wanted::Xdp,
+        "generic" => Wanted::XdpGeneric,
+        other => panic!("{other}"),
+    }
+}
+
+/// The same as `media.backend`.
+pub(crate) fn backend() -> &'static str {
+    if by() == Wanted::Tc { "tc" } else { "xdp" }
+}
+
+pub(crate) fn ip(words: &str) {
     let output = Command::new("ip").args(words.split(' ')).output().unwrap();
     assert!(output.status.success(), "ip {words}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Switches features of an interface.
+fn features(words: &str) {
+    let output = Command::new("ethtool").arg("-K").args(words.split(' ')).output().unwrap();
+    assert!(output.status.success(), "{words}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// A party's host.
@@ -91,6 +126,11 @@ impl Host {
         assert_eq!(self.ask(&format!("send {socket} {to} {}", hex(data))), "ok");
     }
 
+    /// Switches features of an interface there.
+    pub(crate) fn features(&mut self, words: &str) {
+        assert_eq!(self.ask(&format!("features {words}")), "ok", "{words}");
+    }
+
     /// Sends a whole packet of IPv4 as it stands.
     pub(crate) fn send_whole(&mut self, to: IpAddr, packet: &[u8]) {
         assert_eq!(self.ask(&format!("whole {to} {}", hex(packet))), "ok");
@@ -116,13 +156,24 @@ impl Drop for Host {
     }
 }
 
-/// The hosts of both parties, with cables to ours: `va` and `vb`.
+/// The hosts of both parties, with cables to ours: `va` and `vb`. Each end knows the other's
+/// address on the cable, and cables have the checksums that real ones have, unless what relays
+/// needs none of it.
 pub(crate) fn parties() -> [Host; 2] {
+    parties_by("")
+}
+
+/// The same, with cables of so many queues.
+pub(crate) fn parties_by(queues: &str) -> [Host; 2] {
     ip("link set lo up");
     [("a", 1), ("b", 2)].map(|(name, net)| {
         let mut host = Host::start();
         let pid = host.child.id();
-        ip(&format!("link add v{name} type veth peer name p{name} netns {pid}"));
+        let (ours, theirs) = (mac(net, 1), mac(net, 2));
+        ip(&format!(
+            "link add v{name} address {ours} {queues}type veth peer name p{name} address {theirs} \
+             {queues}netns {pid}"
+        ));
         ip(&format!("addr add 10.77.{net}.1/24 dev v{name}"));
         ip(&format!("addr add fd77:{net}::1/64 dev v{name} nodad"));
         ip(&format!("link set v{name} up"));
@@ -136,8 +187,19 @@ pub(crate) fn parties() -> [Host; 2] {
         ] {
             assert_eq!(host.ask(&format!("ip {order}")), "ok", "{order}");
         }
+        if by() != Wanted::Tc {
+            host.features(&format!("p{name} tx off gro on"));
+            for at in [format!("10.77.{net}.2"), format!("fd77:{net}::2")] {
+                ip(&format!("neigh replace {at} lladdr {theirs} dev v{name} nud reachable"));
+            }
+        }
         host
     })
+}
+
+/// The address of an end of a cable.
+pub(crate) fn mac(net: u8, end: u8) -> String {
+    format!("02:77:00:00:{net:02x}:{end:02x}")
 }
 
 /// Routes to the network behind the second party.
@@ -178,6 +240,10 @@ pub(crate) fn be_a_host() {
             ["here"] => "yes".to_owned(),
             ["ip", ..] => {
                 ip(line.split_once(' ').unwrap().1);
+                "ok".to_owned()
+            }
+            ["features", ..] => {
+                features(line.split_once(' ').unwrap().1);
                 "ok".to_owned()
             }
             ["bind", at] => {

@@ -34,7 +34,8 @@ fn offload() -> Offload {
 }
 
 fn hop() -> Hop {
-    Hop { interface: 3, next: at("203.0.113.1:0").ip(), len_max: 1_500, dscp: 46 }
+    let mac = [2, 0x77, 0, 1, 2, 3];
+    Hop { interface: 3, next: at("203.0.113.1:0").ip(), mac, len_max: 1_500, dscp: 46 }
 }
 
 fn tally() -> Tally {
@@ -75,6 +76,7 @@ fn what_is_given_comes_back() {
         assert_eq!(offloads.ports_away(0).count(), 0);
         assert!(offloads.extend(PORT, &hop(), Tick(30 * SECOND)));
         assert!(!offloads.extend(PORT, &Hop { interface: 4, ..hop() }, UNTIL));
+        assert!(!offloads.extend(PORT, &Hop { mac: [2, 0x77, 0, 1, 2, 4], ..hop() }, UNTIL));
         assert_eq!(offloads.take_back(PORT, now), Some(tally));
         assert_eq!(offloads.take_back(PORT, now), None);
         assert_eq!((offloads.given(PORT), offloads.tally(PORT)), (None, None));
@@ -134,7 +136,8 @@ fn entries_are_laid_out_as_the_program_reads_them() {
     assert_eq!((long(way + 88), &bytes[way + 92..way + 96]), (3, &[0xde, 0xad, 0xbe, 0xef][..]));
     assert_eq!((word(way + 96), word(way + 104)), (0x101, 1 << 63));
     assert_eq!((long(way + 112), &bytes[way + 116..way + 120]), (8_000, &[2, 46, 101, 1][..]));
-    assert_eq!(word(way + 120), 500_000);
+    assert_eq!(long(way + 84), 500_000);
+    assert_eq!(bytes[way + 120..way + 128], [2, 0x77, 0, 1, 2, 3, 0, 0]);
     let mapped = (way + 8..way + 72).filter(|at| (at - way) % 16 >= 12 || (at - way) % 16 < 8);
     assert!(mapped.clone().count() > 40 && mapped.into_iter().all(|at| bytes[at] == 0));
 }
@@ -162,7 +165,8 @@ fn differences_are_those_of_the_checksum() {
         };
         let (old, new) = ([ip(), ip()], [ip(), ip()]);
         let (from, to) = ([draw() as u16, draw() as u16], [draw() as u16, draw() as u16]);
-        let changed = sum(&old, from) + difference(&old, &new) + port_difference(from, to);
+        let differences = [difference(&old, &new), port_difference(from, to)].map(u32::from);
+        let changed = sum(&old, from) + differences[0] + differences[1];
         let changed = (changed & 0xffff) + (changed >> 16);
         let (one, other) = ((changed & 0xffff) + (changed >> 16), sum(&new, to));
         // Both are 0 in ones' complement.

@@ -15,9 +15,9 @@ use strowger_phone::flows::{ALICE, BOB};
 use strowger_phone::{Config, Phone, Srtp};
 
 use crate::demo::{Demo, Home};
+use crate::relayed::{CONFIG, cable, inside, relayed};
 use crate::rows::{IN_FORCE, make};
 use crate::talk::{SOON, Talk};
-use crate::tc::{CONFIG, cable, inside, relayed};
 
 /// Paths, whether parties are taken to be behind NATs, and what both phones do of encryption.
 const CELLS: [(&str, &str, Srtp, Srtp); 14] = [
@@ -141,7 +141,7 @@ fn check(backend: &str, test: &str) {
     if !inside(test) {
         return;
     }
-    cable();
+    cable("");
     let oracle = calls_by("sockets").unwrap();
     for (heard, cell) in oracle.iter().zip(CELLS) {
         for side in heard {
