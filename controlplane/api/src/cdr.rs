@@ -365,7 +365,7 @@ fn wanted(cx: &Context) -> Result<Vec<CdrOnly>, Problem> {
     for (name, for_whom, only) in all {
         let Some(only) = only else { continue };
         if !for_whom.contains(&audience) {
-            return Err(Problem::denied(&format!("`{name}` is not for you to ask")));
+            return Err(Problem::denied(format!("`{name}` is not for you to ask")));
         }
         wanted.push(only);
     }

@@ -159,7 +159,7 @@ impl Columns {
         if !has(Field::Code) && !has(Field::CountryCode) {
             return Err(BadMapping::Missing("codes"));
         }
-        if !has(Field::Price) && !(has(Field::Peak) && has(Field::OffPeak)) {
+        if !(has(Field::Price) || has(Field::Peak) && has(Field::OffPeak)) {
             return Err(BadMapping::Missing("prices"));
         }
         Ok(self)

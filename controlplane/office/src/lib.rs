@@ -338,7 +338,7 @@ impl Office {
     /// addresses those were. Running calls go on, and he may register again.
     pub fn forget_contacts(&mut self, who: Holder, uri: Option<&str>, now: Tick) -> usize {
         let gone = self.locations.forget_at(who, uri, now);
-        self.drain_locations();
+        self.drain_locations(now);
         gone
     }
 

@@ -189,12 +189,14 @@ fn attach_xdp(
 }
 
 fn not_attached(name: &str, error: io::Error) -> Refusal {
-    let why = match error.kind() {
-        io::ErrorKind::ResourceBusy => "has another program of XDP",
-        io::ErrorKind::Unsupported => "has a driver without XDP",
-        _ => return Refusal::Driver(name.to_owned(), error),
-    };
-    Refusal::Interface(name.to_owned(), why)
+    let refused = |why| Refusal::Interface(name.to_owned(), why);
+    if error.kind() == io::ErrorKind::ResourceBusy {
+        refused("has another program of XDP")
+    } else if error.kind() == io::ErrorKind::Unsupported {
+        refused("has a driver without XDP")
+    } else {
+        Refusal::Driver(name.to_owned(), error)
+    }
 }
 
 /// Whether an array of the interfaces' addresses is what would be written by now.

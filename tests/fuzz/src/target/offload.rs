@@ -107,7 +107,8 @@ fn order(
         }
         _ => {
             let known = model.away.get(&key).map(|given| given.hop);
-            let hop = known.filter(|_| choices.u8() % 2 == 0).unwrap_or_else(|| hop(choices));
+            let hop =
+                known.filter(|_| choices.u8().is_multiple_of(2)).unwrap_or_else(|| hop(choices));
             let goes_on = offloads.extend(port, &hop, now.plus_ns(SECOND));
             shape.note("goes on", &goes_on);
             assert_eq!(goes_on, known == Some(hop));
@@ -165,7 +166,8 @@ fn offload(choices: &mut Choices<'_>) -> Offload {
 
 fn hop(choices: &mut Choices<'_>) -> Hop {
     let dscp = choices.u8() & 63;
-    Hop { interface: choices.u32(), next: ip(choices), len_max: choices.u16(), dscp }
+    let (interface, next, len_max) = (choices.u32(), ip(choices), choices.u16());
+    Hop { interface, next, mac: choices.array(), len_max, dscp }
 }
 
 fn tally(choices: &mut Choices<'_>) -> Tally {
