@@ -7,6 +7,7 @@
 //! has the same number and the same lines. A file is never replaced by another one.
 
 use crate::run::{Until, chain};
+use core::fmt::{Display, Formatter};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -26,14 +27,38 @@ const PAUSE: Duration = Duration::from_millis(50);
 const NAMES_MAX: u32 = 1_000;
 
 /// Why a step was not done.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 enum ArchiveError {
-    #[error("{}", .0.display())]
-    File(PathBuf, #[source] std::io::Error),
-    #[error("the database")]
-    Store(#[from] StoreError),
-    #[error("the thread that writes files has ended")]
+    File(PathBuf, std::io::Error),
+    Store(StoreError),
+    /// The thread that writes files has ended: a bug.
     Thread,
+}
+
+impl Display for ArchiveError {
+    fn fmt(&self, f: &mut Formatter<'_>) -> core::fmt::Result {
+        match self {
+            ArchiveError::File(path, _) => path.display().fmt(f),
+            ArchiveError::Store(_) => f.write_str("the database"),
+            ArchiveError::Thread => f.write_str("the thread that writes files has ended"),
+        }
+    }
+}
+
+impl core::error::Error for ArchiveError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            ArchiveError::File(_, e) => Some(e),
+            ArchiveError::Store(e) => Some(e),
+            ArchiveError::Thread => None,
+        }
+    }
+}
+
+impl From<StoreError> for ArchiveError {
+    fn from(e: StoreError) -> ArchiveError {
+        ArchiveError::Store(e)
+    }
 }
 
 /// Moves old records.
