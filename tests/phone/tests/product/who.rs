@@ -59,7 +59,7 @@ fn why(demo: &Demo, count: usize) -> String {
 }
 
 /// Somebody outside with this number, whose calls come in by the demo's trunk.
-pub(crate) fn outsider(demo: &Demo, number: &str) -> Phone {
+fn outsider(demo: &Demo, number: &str) -> Phone {
     let config = Config { patience: SOON, ..Config::new(number, "", demo.sip) };
     let phone = Phone::new(config).unwrap();
     let source = json!({"network": "127.0.0.1/32", "port": phone.addr().port()});
