@@ -7,7 +7,7 @@ use crate::cost::Load;
 use crate::count::Counts;
 use crate::desk::{CallSound, Desk, Dtls, MediaConfig, MediaDesk, come_up};
 use crate::edge::{Draft, Sources};
-use crate::front::{Arrival, Fate, Front, Limits, Unproven};
+use crate::front::{Arrival, Fate, Front, Limits};
 use crate::gauge::Gauges;
 use crate::inbox::{Inbox, path_of};
 use crate::keep::Keeper;

@@ -6,7 +6,7 @@ mod talk;
 mod whole;
 
 use super::*;
-use crate::{Bounds, DAY, Growth, Learning, LimitAsk, MONTH, PERIODS};
+use crate::{Adopt, Bounds, DAY, Growth, Learning, LimitAsk, MONTH, PERIODS};
 use std::num::NonZeroU32;
 use strowger_model::{
     AccountId, AllowanceId, CostBound, Currency, Exchange, Measure, Price, Prices, Pricing,
