@@ -50,14 +50,29 @@ impl Talk {
         talk
     }
 
-    /// As [`Talk::new`] where keys are agreed on after the answer: nobody is heard before that.
-    pub(crate) fn shaken(caller: &Phone, number: &str, callee: &Phone) -> Talk {
+    /// `callee` has answered; nobody sends yet.
+    fn answered(caller: &Phone, number: &str, callee: &Phone) -> Talk {
         let out = caller.invite(number).unwrap();
         let inc = callee.wait_call(SOON).unwrap();
         let asked = Instant::now();
         inc.answer().unwrap();
         out.wait_answer(SOON).unwrap();
-        let talk = Talk { out, inc, asked, answered: Instant::now() };
+        Talk { out, inc, asked, answered: Instant::now() }
+    }
+
+    /// As [`Talk::new`], whatever is lost: for who asks which way media goes, and not how well.
+    pub(crate) fn anyhow(caller: &Phone, number: &str, callee: &Phone) -> Talk {
+        let talk = Talk::answered(caller, number, callee);
+        for side in [&*talk.out, &*talk.inc] {
+            side.start_sending(u64::MAX, Pattern::Marked).unwrap();
+        }
+        talk.heard_again(10, 2 * SOON);
+        talk
+    }
+
+    /// As [`Talk::new`] where keys are agreed on after the answer: nobody is heard before that.
+    pub(crate) fn shaken(caller: &Phone, number: &str, callee: &Phone) -> Talk {
+        let talk = Talk::answered(caller, number, callee);
         let sides = [&*talk.out, &*talk.inc];
         for side in sides {
             side.start_sending(u64::MAX, Pattern::Silence).unwrap();
