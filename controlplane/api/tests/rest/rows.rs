@@ -344,6 +344,29 @@ async fn insert_bad_draft(w: &mut strowger_store::Writer<'_>) {
     w.insert_revised_rate(&rate, 2, false).await.unwrap();
 }
 
+/// Free time of account 1, for all numbers and for some.
+async fn insert_allowances(w: &mut strowger_store::Writer<'_>) {
+    for (key, prefix, seconds) in [("A", None, 120), ("B", Some("44"), 60)] {
+        let allowance = Allowance {
+            id: AllowanceId(0),
+            tenant: TenantId(1),
+            account: AccountId(1),
+            name: key.to_owned(),
+            prefix: prefix.map(digits),
+            seconds,
+            credit: Amount::ZERO,
+            from_us: 0,
+            until_us: 1_700_000_000_000_000,
+            renewal: None,
+            price: Amount::ZERO,
+            vat_ppm: 0,
+        };
+        let (key, actor) = (key.to_owned(), "admin".into());
+        let new = NewAllowance { allowance, key, renews: None, payee: None, actor, at_us: 1 };
+        w.insert_allowance(&new).await.unwrap();
+    }
+}
+
 /// Two tenants with a row each of all kinds, records 1 to 5, two tokens.
 pub(crate) async fn write(store: &Store) {
     let mut w = store.write().await.unwrap();
@@ -365,25 +388,7 @@ pub(crate) async fn write(store: &Store) {
     w.insert_account(&account(3, 1)).await.unwrap();
     w.insert_subscriber(&subscriber(3, 1)).await.unwrap();
     w.insert_trunk(&trunk(3, 1)).await.unwrap();
-    for (key, prefix, seconds) in [("A", None, 120), ("B", Some("44"), 60)] {
-        let allowance = Allowance {
-            id: AllowanceId(0),
-            tenant: TenantId(1),
-            account: AccountId(1),
-            name: key.to_owned(),
-            prefix: prefix.map(digits),
-            seconds,
-            credit: Amount::ZERO,
-            from_us: 0,
-            until_us: 1_700_000_000_000_000,
-            renewal: None,
-            price: Amount::ZERO,
-            vat_ppm: 0,
-        };
-        let (key, actor) = (key.to_owned(), "admin".into());
-        let new = NewAllowance { allowance, key, renews: None, payee: None, actor, at_us: 1 };
-        w.insert_allowance(&new).await.unwrap();
-    }
+    insert_allowances(&mut w).await;
     insert_tariff(&mut w, 1).await;
     insert_bad_draft(&mut w).await;
     insert_import(&mut w, 1).await;

@@ -69,6 +69,11 @@ fn of_host(path: &str) -> Value {
     json!({"purpose": "accounting", "name": "AAA", "address": "192.0.2.9:1813", "secret": "s"})
 }
 
+fn copied(path: &str, n: &str) -> Value {
+    let member = if path.starts_with("subscribers") { "username" } else { "name" };
+    json!({"name": "copies", "items": [{member: format!("copy{n}")}]})
+}
+
 /// A good body of an endpoint of the configuration, about what has this number.
 fn configured(method: &str, path: &str, number: i64) -> String {
     let tenant = if number == 30 { 2 } else { 1 };
@@ -82,12 +87,7 @@ fn configured(method: &str, path: &str, number: i64) -> String {
     };
     let body = match (method, path.trim_end_matches("/bulk")) {
         ("PATCH", _) | ("POST", "subscribers/{id}/credentials") => json!({}),
-        ("POST", "accounts/{id}/copies" | "trunks/{id}/copies") => {
-            json!({"name": "copies", "items": [{"name": format!("copy{n}")}]})
-        }
-        ("POST", "subscribers/{id}/copies") => {
-            json!({"name": "copies", "items": [{"username": format!("copy{n}")}]})
-        }
+        ("POST", path) if path.ends_with("/copies") => copied(path, &n),
         ("POST", "tenants") => json!({"name": "N", "realm": "n.example", "currency": "EUR"}),
         ("POST", "organizations") => {
             json!({"tenant": own["tenant"], "parent": n, "kind": "company", "name": "N"})
