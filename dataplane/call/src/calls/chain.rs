@@ -97,8 +97,9 @@ impl Calls {
                 self.act(*slot, now, res, |call, cx| call.join_ends(cx));
             }
         }
-        self.ask_again(&meshed, now, res);
+        // First what ends with it: nobody is asked for an offer who is hung up at once.
         self.try_again(&meshed, now, res);
+        self.ask_again(&meshed, now, res);
         lost
     }
 

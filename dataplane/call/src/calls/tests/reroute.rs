@@ -192,3 +192,18 @@ fn a_crash_while_it_is_tried_keeps_what_was_left() {
     let first = scene.facts(0);
     assert!(!first.iter().any(|line| line.starts_with("opened c")), "{first:#?}");
 }
+
+/// Who was put through once and is to be put through again is not asked for an offer by the next
+/// life, which hangs up.
+#[test]
+fn a_crash_while_a_second_one_is_tried_ends_both() {
+    let mut scene = talking(BY_FAULT);
+    ends(&mut scene, 0, FAULT);
+    go_by(&mut scene, 8, BY_FAULT);
+    scene.event(1, 1, Event::Answered { body: Some(sdp("c1")) });
+    assert!(is_rerouted(&ends(&mut scene, 1, FAULT)));
+    let told = scene.restart();
+    let spoken: Vec<_> = told.iter().filter(|line| line.starts_with("0a<")).collect();
+    assert!(matches!(spoken.as_slice(), [only] if only.starts_with("0a< hangup")), "{told:?}");
+    scene.end();
+}
