@@ -187,7 +187,12 @@ fn records_are_narrowed_by_what_the_asker_may_know() {
 /// What a reseller tries, by the right that it takes, with the status when he has it.
 fn tries() -> Vec<(&'static str, &'static str, &'static str, Value, u16)> {
     let organization = |kind| json!({"parent": "10", "kind": kind, "name": "N"});
-    let account = |tariff: Value| json!({"organization": "10", "name": "N", "currency": "EUR", "reduction_bp": tariff});
+    let account = |reduction: Value| {
+        let (name, currency) = ("N", "EUR");
+        json!({
+            "organization": "10", "name": name, "currency": currency, "reduction_bp": reduction,
+        })
+    };
     let of = |more: Value| {
         let mut body = json!({"organization": "10"});
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
