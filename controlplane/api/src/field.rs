@@ -43,7 +43,7 @@ impl Wrong {
     }
 
     /// The same after a patch, of which the document does not say what it meets.
-    fn after_patch(mut self) -> Wrong {
+    pub(crate) fn after_patch(mut self) -> Wrong {
         if self.why == Why::Missing {
             self.why = Why::Unfit;
         }

@@ -549,18 +549,30 @@ pub(crate) fn copy<R: Resource>(cx: Context) -> Pending {
         let template = Value::Object(template_of(&row));
         let mut all = Vec::with_capacity(items.len());
         for (place, item) in items.into_iter().enumerate() {
-            let at = format!("items[{place}]");
-            let Value::Object(own) = &item else {
-                return Err(Problem::field(&at, "is no JSON object"));
-            };
-            R::object().check_names(own).map_err(|w| wrong(w, &at))?;
-            let mut made = template.clone();
-            merge(&mut made, &item);
-            all.push(made);
+            let made = copied::<R>(&template, &item);
+            all.push(made.map_err(|w| wrong(w, &format!("items[{place}]")))?);
         }
         let what = json!({"import": name, "copy_of": id.to_string()});
         make_all::<R>(&cx, edit, all, what).await
     })
+}
+
+/// The document of a copy: that of the row with what the copy has of its own.
+fn copied<R: Resource>(template: &Value, own: &Value) -> Result<Value, Wrong> {
+    let object = R::object();
+    let Value::Object(given) = own else { return Err(Wrong::new("is no JSON object")) };
+    object.check_names(given)?;
+    for field in object.fields.iter().filter(|field| field.mode.is_secret()) {
+        if given.get(field.name).is_some_and(Value::is_null) {
+            return Err(Wrong::new("is no text").at(field.name));
+        }
+    }
+    let mut made = template.clone();
+    merge(&mut made, own);
+    let Value::Object(whole) = &made else { return Err(Wrong::new("is no JSON object")) };
+    // What is missing is missing in the row that is copied: no document says what that has.
+    object.take(whole, None).map_err(Wrong::after_patch)?;
+    Ok(made)
 }
 
 /// The document of a row without what no other row may have.

@@ -646,7 +646,8 @@ static CONFIGURED: &[&[Endpoint]] = configured! {
     Tenant as "tenant", "tenants" Rows / Host, "tenants", "tenants/{id}";
     Organization as "organization", "organizations" Rows / Rows,
         "organizations", "organizations/{id}";
-    Paying as "account", "accounts" Rows / Rows, "accounts", "accounts/{id}" => "accounts/{id}/copies";
+    Paying as "account", "accounts" Rows / Rows,
+        "accounts", "accounts/{id}" => "accounts/{id}/copies";
     Subscriber as "subscriber", "subscribers" Rows / Rows,
         "subscribers", "subscribers/{id}", "subscribers/bulk" => "subscribers/{id}/copies";
     Trunk as "trunk", "trunks" Rows / Rows, "trunks", "trunks/{id}" => "trunks/{id}/copies";

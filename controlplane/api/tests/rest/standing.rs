@@ -55,8 +55,8 @@ fn a_subscriber_shows_how_it_stands_in_one_look() {
     // In a world whose till knows the account, who may see accounts sees what is left.
     let server = Server::start();
     let rich = server.get("/api/v1/subscribers/1/status").json();
-    assert_eq!(rich["balance"], json!({"amount": "1000.000000", "currency": "EUR"}));
-    assert_eq!(rich["available"]["amount"], "999.999750");
+    assert_eq!(rich["balance"], json!({"amount": "10.00000000", "currency": "EUR"}));
+    assert_eq!(rich["available"]["amount"], "9.99999750");
 }
 
 #[test]
@@ -137,8 +137,8 @@ fn lists_of_subscribers_and_accounts_are_narrowed_by_what_they_did() {
     assert_eq!(list("subscribers?registered=false").len(), 5);
     let server = Server::start();
     let list = |query: &str| ids(&server.get(&format!("/api/v1/accounts?{query}")));
-    assert_eq!(list("balance_below=1000.0001"), ["1"]);
-    assert!(list("balance_below=1000").is_empty());
+    assert_eq!(list("balance_below=10.0001"), ["1"]);
+    assert!(list("balance_below=10").is_empty());
     assert!(list("balance_below=-5").is_empty());
     let wrong = server.get("/api/v1/accounts?balance_below=1,5");
     assert_eq!((wrong.status, wrong.field().as_str()), (400, "balance_below"));
@@ -187,7 +187,12 @@ fn records_are_narrowed_by_what_the_asker_may_know() {
 /// What a reseller tries, by the right that it takes, with the status when he has it.
 fn tries() -> Vec<(&'static str, &'static str, &'static str, Value, u16)> {
     let organization = |kind| json!({"parent": "10", "kind": kind, "name": "N"});
-    let account = |tariff: Value| json!({"organization": "10", "name": "N", "currency": "EUR", "reduction_bp": tariff});
+    let account = |reduction: Value| {
+        let (name, currency) = ("N", "EUR");
+        json!({
+            "organization": "10", "name": name, "currency": currency, "reduction_bp": reduction,
+        })
+    };
     let of = |more: Value| {
         let mut body = json!({"organization": "10"});
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -200,7 +205,7 @@ fn tries() -> Vec<(&'static str, &'static str, &'static str, Value, u16)> {
         ("prices", "POST", "accounts", account(json!(5)), 201),
         ("subscribers", "POST", "subscribers", of(json!({"account": "10", "username": "n"})), 201),
         ("trunks", "POST", "trunks", of(json!({"name": "n"})), 201),
-        ("numbers", "POST", "dids", of(json!({"number": "7777"})), 201),
+        ("numbers", "POST", "dids", of(json!({"number": "7777", "subscriber": "10"})), 201),
         ("payments", "GET", "accounts/10/allowances", Value::Null, 200),
         (
             "logins",
