@@ -278,16 +278,17 @@ impl Reader<'_> {
             Some(Change::Priced) => {}
             None => return Err(self.wrong(row, Field::Change, Problem::Change)),
         }
+        for field in [Field::Price, Field::OffPeak, Field::Peak] {
+            match change(self.cell(row, field).text) {
+                Some(Change::Ended) => return Ok(Said::Ended),
+                Some(Change::Blocked) => return Ok(Said::Blocked),
+                Some(Change::Priced) | None => {}
+            }
+        }
         let peak = self.peak_field(row)?;
         let field = if peak.is_some() { Field::OffPeak } else { Field::Price };
-        let cell = self.cell(row, field);
-        if cell.text.is_empty() {
+        if self.cell(row, field).text.is_empty() {
             return Err(self.wrong(row, field, Problem::NoPrice));
-        }
-        match change(cell.text) {
-            Some(Change::Ended) => return Ok(Said::Ended),
-            Some(Change::Blocked) => return Ok(Said::Blocked),
-            Some(Change::Priced) | None => {}
         }
         let price = self.price(row, field)?;
         let peak = peak.map(|field| self.price(row, field)).transpose()?;

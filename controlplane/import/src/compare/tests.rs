@@ -144,7 +144,7 @@ fn prices_of_peak_hours_come_change_and_end_with_those_of_all_others() {
     ];
     assert_eq!(moves(&found), wanted);
     let ends: Vec<_> = found.rows.iter().map(|row| (row.code.as_str(), row.ends_peak)).collect();
-    assert_eq!(ends, [("43", false), ("44", true), ("49", false), ("45", false)]);
+    assert_eq!(ends, [("43", false), ("44", true), ("45", false), ("49", false)]);
     // Where sale prices are compared, the dearest counts.
     assert_eq!(found.after(&with_peaks)[&digits("43")], Price(30_000_000));
     assert_eq!(found.after(&with_peaks)[&digits("41")], Price(20_000_000));

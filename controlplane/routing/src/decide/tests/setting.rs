@@ -338,7 +338,7 @@ fn first(rows: Rows, standing: Standing) -> String {
 /// Price and quality together of trunks 6 and 7.
 fn ranks(rows: Rows) -> String {
     let mut switch = switch(two_prices(rows, Some(RouteOrder::Quality)));
-    switch.standing = Arc::new(seven_is_middling());
+    (switch.standing, switch.explain) = (Arc::new(seven_is_middling()), true);
     let mut places = switch.decide("1001 dials 447").places;
     places.sort_by_key(|place| place.trunk);
     let ranks = places.iter().filter_map(|place| Some(place.rank?.to_string()));

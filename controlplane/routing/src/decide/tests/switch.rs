@@ -20,6 +20,7 @@ pub(in crate::decide) struct Switch {
     pub(in crate::decide) standing: Arc<Standing>,
     pub(in crate::decide) shared: Arc<SharedCalls>,
     pub(in crate::decide) known: Option<Vec<Fact>>,
+    pub(in crate::decide) explain: bool,
 }
 
 pub(in crate::decide) fn rows() -> Rows {
@@ -78,8 +79,9 @@ impl Switch {
         let locations = Locations::default();
         let world = World::build(rows).unwrap();
         let (unable, standing, shared) = (Vec::new(), Arc::default(), Arc::default());
-        let (count, known) = (0, None);
-        let mut switch = Switch { world, locations, ask, count, unable, standing, shared, known };
+        let (count, known, explain) = (0, None, false);
+        let mut switch =
+            Switch { world, locations, ask, count, unable, standing, shared, known, explain };
         switch.register(1, "sip:1001@10.0.0.1:5060", "10.0.0.1:5060");
         switch.register(2, "sip:1002@10.0.0.2:5060", "10.0.0.2:5060");
         switch
@@ -159,7 +161,7 @@ impl Switch {
     pub(in crate::decide) fn again(&mut self) -> Decision {
         let (unable, standing) = (self.unable.clone(), Arc::clone(&self.standing));
         let (shared, known) = (Arc::clone(&self.shared), self.known.clone());
-        let explain = true;
+        let explain = self.explain;
         let facts = Facts { known, unable, standing, shared, explain, ..Facts::default() };
         let decision = decide(&self.world, &self.locations, &self.ask, &facts, Tick(0), WALL);
         if let Some(used) = decision.nonce {
