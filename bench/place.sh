@@ -55,6 +55,7 @@ place_card_of() {
         ip route add $net.11/32 dev vh src $net.2
         for name in all vg vh; do echo 0 >/proc/sys/net/ipv4/conf/\$name/rp_filter; done"
     place_taken_by vs-p 0 "${server_in[@]}"
+    place_taken_by vg "$(($(nproc) - 1))" "${generator_in[@]}"
     place_taken_by vh "$(($(nproc) - 1))" "${generator_in[@]}"
 }
 

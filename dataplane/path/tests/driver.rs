@@ -87,6 +87,37 @@ fn a_frame_for_another_host_is_not_relayed() {
     assert_eq!(ours.next(SHORT_MS), None, "nor is it ours");
 }
 
+/// Two parties on one cable.
+#[test]
+fn a_frame_goes_back_by_the_cable_that_it_came_by() {
+    if !inside("a_frame_goes_back_by_the_cable_that_it_came_by", &ALL) {
+        return;
+    }
+    let [mut a, _b] = parties();
+    let steering = Steering::open(&config(backend()), Some(by())).unwrap();
+    let mut ours = Ours::new(&steering);
+    let (ada, eve) = (a.bind(ADA[0]), a.bind("10.77.1.2:4600"));
+    let (port, out) = (PORTS[0][0], MediaPort { address: 0, port: 20_004 });
+    ours.io.open_media(out).unwrap();
+    ours.rest(2);
+    let offload = Offload {
+        from: ada.1,
+        to: eve.1,
+        out,
+        payload_types: 1 << 8,
+        event: None,
+        clock_hz: 8_000,
+        packets_max: 0,
+    };
+    ours.io.sample();
+    assert!(ours.io.offload(port, &offload, &tally()));
+    for sequence in 1..20 {
+        a.send(ada.0, at(port), &packet(sequence, 160));
+        assert_eq!(a.hear(eve.0, LONG_MS).unwrap(), (at(out), packet(sequence, 160)));
+    }
+    assert_eq!(ours.io.carried(port).unwrap().packets, 19);
+}
+
 /// A neighbour that moves, that nobody heard of for a while, or that is gone.
 #[test]
 fn flows_come_back_when_their_neighbour_changes() {
