@@ -35,7 +35,8 @@ media.interfaces = [\"vs\"]"
 }
 
 # place_card_of PROCESS: see place_wire; the process is of the generator's network. The generator knows
-# the threads that are counted to a server by the names of `vs-`.
+# the threads that are counted to a server by the names of `vs-`. An end says that it takes frames of
+# programs when the other one begins to gather packets while it is up.
 place_card_of() {
     local cable="echo 1 >/proc/sys/net/ipv4/conf/NAME/route_localnet
         ethtool -K NAME gro on
@@ -48,11 +49,13 @@ place_card_of() {
         ip rule add from $net.11 lookup 111
         for name in all vs vs-p; do echo 0 >/proc/sys/net/ipv4/conf/\$name/rp_filter; done"
     "${generator_in[@]}" sh -ec "${cable//NAME/vh}
-        ethtool -K vg tx off
-        ethtool -K vh tx off
+        ethtool -K vg tx off gro off >/dev/null
+        ethtool -K vg gro on
+        ethtool -K vh tx off >/dev/null
         ip route add $net.11/32 dev vh src $net.2
         for name in all vg vh; do echo 0 >/proc/sys/net/ipv4/conf/\$name/rp_filter; done"
     place_taken_by vs-p 0 "${server_in[@]}"
+    place_taken_by vg "$(($(nproc) - 1))" "${generator_in[@]}"
     place_taken_by vh "$(($(nproc) - 1))" "${generator_in[@]}"
 }
 

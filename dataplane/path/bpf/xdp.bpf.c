@@ -10,8 +10,6 @@
 // The kernel, and so the sockets.
 #define UP 2
 #define DROP 1
-// Back by the interface that it came by.
-#define TURN 3
 
 #include "flow.h"
 
@@ -24,6 +22,8 @@ struct xdp_md {
 };
 
 static long (*bpf_redirect_map)(void *map, u64 key, u64 flags) = (void *)51;
+// Without CAP_PERFMON the ends of a packet may not be reckoned with, so the kernel is asked.
+static u64 (*bpf_xdp_get_buff_len)(struct xdp_md *xdp) = (void *)188;
 
 #define CABLES_MAX 8
 
@@ -87,19 +87,18 @@ INLINE u16 summed(u16 checksum, struct way *way)
     return sum ? sum : 0xffff;
 }
 
-// Has the frame, whose packet is written, leave.
-INLINE int leave(struct xdp_md *xdp, struct ethernet *frame, struct way *way, struct cable *out)
+// Has the frame, whose packet is written, leave: by an interface's queue for such frames, even the
+// one that it came by, as a veth forgets frames that are turned (XDP_TX) while its far end has no
+// program.
+INLINE int leave(struct ethernet *frame, struct way *way, struct cable *out)
 {
-    u32 ifindex = way->ifindex;
     frame->to[0] = way->mac[0];
     frame->to[1] = way->mac[1];
     frame->to[2] = way->mac[2];
     frame->from[0] = out->mac[0];
     frame->from[1] = out->mac[1];
     frame->from[2] = out->mac[2];
-    if (ifindex == READ(xdp->ingress_ifindex))
-        return TURN;
-    return bpf_redirect_map(&exits, ifindex, DROP);
+    return bpf_redirect_map(&exits, way->ifindex, DROP);
 }
 
 INLINE int relay_v4(struct xdp_md *xdp, struct ethernet *frame, void *end)
@@ -109,7 +108,8 @@ INLINE int relay_v4(struct xdp_md *xdp, struct ethernet *frame, void *end)
     struct ipv4 *ip = (void *)(frame + 1);
     struct udp *udp = (void *)(ip + 1);
     struct match match = {};
-    if ((void *)ip + SWAP(ip->len) > end || !is_match_v4(ip, end, &match))
+    if (!is_match_v4(ip, end, &match) ||
+        SWAP(ip->len) + sizeof(*frame) > bpf_xdp_get_buff_len(xdp))
         return UP;
     struct cable *out = way_out(xdp, frame, match.way);
     if (!out || udp->checksum == begun(halves(ip->from) + halves(ip->to), udp))
@@ -119,7 +119,7 @@ INLINE int relay_v4(struct xdp_md *xdp, struct ethernet *frame, void *end)
         return over;
     turn_v4(ip, match.way);
     udp->checksum = summed(udp->checksum, match.way);
-    return leave(xdp, frame, match.way, out);
+    return leave(frame, match.way, out);
 }
 
 INLINE int relay_v6(struct xdp_md *xdp, struct ethernet *frame, void *end)
@@ -129,7 +129,8 @@ INLINE int relay_v6(struct xdp_md *xdp, struct ethernet *frame, void *end)
     struct ipv6 *ip = (void *)(frame + 1);
     struct udp *udp = (void *)(ip + 1);
     struct match match = {};
-    if ((void *)(ip + 1) + SWAP(ip->len) > end || !is_match_v6(ip, end, &match))
+    if (!is_match_v6(ip, end, &match) ||
+        SWAP(ip->len) + sizeof(*ip) + sizeof(*frame) > bpf_xdp_get_buff_len(xdp))
         return UP;
     struct cable *out = way_out(xdp, frame, match.way);
     u32 addresses = halves(ip->from[0]) + halves(ip->from[1]) + halves(ip->from[2]) +
@@ -142,7 +143,7 @@ INLINE int relay_v6(struct xdp_md *xdp, struct ethernet *frame, void *end)
         return over;
     turn_v6(ip, match.way);
     udp->checksum = summed(udp->checksum, match.way);
-    return leave(xdp, frame, match.way, out);
+    return leave(frame, match.way, out);
 }
 
 __attribute__((section("xdp"), used)) int relay(struct xdp_md *xdp)

@@ -8,9 +8,10 @@
 mod hosts;
 
 use std::net::SocketAddr;
+use std::process::Command;
 
 use hosts::ours::{ADA, BOB, LONG_MS, Ours, PORTS, SHORT_MS, SSRC, at, config, packet};
-use hosts::{ALL, by, inside, ip, mac, parties, parties_by};
+use hosts::{ALL, backend, by, inside, ip, mac, parties, parties_by};
 use strowger_link::Tally;
 use strowger_path::{Steering, Wanted, choose};
 use strowger_port::mmsg::Relayer;
@@ -20,6 +21,8 @@ use strowger_tuning::Config;
 /// The runs that have a program of XDP.
 const XDP: &[&str] = ALL.split_at(1).1;
 const NATIVE: &[&str] = &["xdp"];
+/// In the environment of a run that has few rights.
+const BOUND: &str = "STROWGER_RELAYING_BOUND";
 /// Flows of the test with several queues.
 const FLOWS: u16 = 32;
 
@@ -84,6 +87,37 @@ fn a_frame_for_another_host_is_not_relayed() {
     assert_eq!(ours.next(SHORT_MS), None, "nor is it ours");
 }
 
+/// Two parties on one cable.
+#[test]
+fn a_frame_goes_back_by_the_cable_that_it_came_by() {
+    if !inside("a_frame_goes_back_by_the_cable_that_it_came_by", &ALL) {
+        return;
+    }
+    let [mut a, _b] = parties();
+    let steering = Steering::open(&config(backend()), Some(by())).unwrap();
+    let mut ours = Ours::new(&steering);
+    let (ada, eve) = (a.bind(ADA[0]), a.bind("10.77.1.2:4600"));
+    let (port, out) = (PORTS[0][0], MediaPort { address: 0, port: 20_004 });
+    ours.io.open_media(out).unwrap();
+    ours.rest(2);
+    let offload = Offload {
+        from: ada.1,
+        to: eve.1,
+        out,
+        payload_types: 1 << 8,
+        event: None,
+        clock_hz: 8_000,
+        packets_max: 0,
+    };
+    ours.io.sample();
+    assert!(ours.io.offload(port, &offload, &tally()));
+    for sequence in 1..20 {
+        a.send(ada.0, at(port), &packet(sequence, 160));
+        assert_eq!(a.hear(eve.0, LONG_MS).unwrap(), (at(out), packet(sequence, 160)));
+    }
+    assert_eq!(ours.io.carried(port).unwrap().packets, 19);
+}
+
 /// A neighbour that moves, that nobody heard of for a while, or that is gone.
 #[test]
 fn flows_come_back_when_their_neighbour_changes() {
@@ -125,6 +159,33 @@ fn flows_come_back_when_their_neighbour_changes() {
     ours.take_back(0).unwrap();
     ours.rest(2);
     assert!(!ours.give(0, bob(), &tally));
+}
+
+/// The kernel's verifier takes the programs from whoever has these and no others.
+#[test]
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn three_rights_are_enough() {
+    if std::env::var_os(BOUND).is_some() {
+        let steering = Steering::open(&config(backend()), Some(by())).unwrap();
+        assert!(steering.relayer().is_some());
+        return;
+    }
+    if Command::new("setpriv").arg("--version").output().is_err() {
+        eprintln!("SKIPPED: three_rights_are_enough needs setpriv, to be without others");
+        return;
+    }
+    if !inside("three_rights_are_enough", &ALL) {
+        return;
+    }
+    let _hosts = parties();
+    let mut bound = Command::new("setpriv");
+    bound.args(["--bounding-set", "-all,+bpf,+net_admin,+net_raw", "--"]);
+    bound.arg(std::env::current_exe().unwrap());
+    bound.args(["--exact", "three_rights_are_enough", "--nocapture"]).env(BOUND, "1");
+    let output = bound.output().unwrap();
+    let (told, said) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && told.contains("1 passed"), "{told}\n{said}");
 }
 
 /// Where a driver cannot, another one does, and it is said.
