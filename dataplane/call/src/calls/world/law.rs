@@ -4,7 +4,7 @@ use super::media::Media;
 use crate::{Calls, Entry, LostLeg, Output};
 use std::collections::{BTreeMap, BTreeSet};
 use strowger_leg::{Command, Event};
-use strowger_link::{AskId, CallFacts, FACTS_MAX, Fact, LegId, LiveState, SlotRef, Up};
+use strowger_link::{AskId, CallFacts, Cause, FACTS_MAX, Fact, LegId, LiveState, SlotRef, Up};
 
 /// Most outputs of one event of one call.
 const OUTPUTS_PER_EVENT_MAX: usize = 160;
@@ -28,6 +28,18 @@ struct LegLaw {
     live_ended: bool,
     /// It was told what stands beside the next word.
     beside: bool,
+}
+
+impl LegLaw {
+    fn hang_up(&mut self, leg: LegId, cause: Cause) {
+        assert!(!self.hung_up || self.answered_late, "{leg:?} is hung up twice");
+        if self.inbound && !self.answered {
+            // A redirect says where to.
+            let least = if self.fields { 300 } else { 400 };
+            assert!((least..700).contains(&cause.sip), "no final status: {cause:?}");
+        }
+        (self.hung_up, self.answered_late) = (true, false);
+    }
 }
 
 /// What each leg and call was told so far, and what it may not be told any more.
@@ -221,17 +233,7 @@ impl Laws {
         assert!(!law.ended, "{leg:?} is told {command:?} after its end");
         assert!(!std::mem::take(&mut law.beside) || has_room(command), "beside {command:?}");
         match command {
-            Command::Hangup { cause, .. } => {
-                assert!(!law.hung_up || law.answered_late, "{leg:?} is hung up twice");
-                if law.inbound && !law.answered {
-                    // A redirect says where to.
-                    let least = if law.fields { 300 } else { 400 };
-                    assert!((least..700).contains(&cause.sip), "no final status: {cause:?}");
-                }
-                law.hung_up = true;
-                law.answered_late = false;
-                return;
-            }
+            Command::Hangup { cause, .. } => return law.hang_up(leg, *cause),
             Command::Invite(_) => {
                 assert!(!law.inbound && !law.answered, "{leg:?} is invited");
                 law.party = true;
