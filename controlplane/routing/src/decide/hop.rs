@@ -98,12 +98,7 @@ impl<'a> Attempt<'a> {
             branch.media = own_media(branch.media, own, Some(&egress.dialog));
             branch.hop = PriceRef { hop, part: hops.place.part }.byte();
             let part = hops.place.part.and_then(|part| way.parts.get(usize::from(part)));
-            let forwarding = part.and_then(|part| self.shown_forwarding(part, egress));
-            if forwarding.is_some() && address == 0 {
-                self.note(Step::ForwarderShown { trunk: trunk.id.0 });
-            }
-            let shown = forwarding.unwrap_or_else(|| self.shown_outside(sender, egress));
-            shown.onto(&mut branch);
+            self.shown_to(sender, (trunk, egress, address == 0), part).onto(&mut branch);
             let caller = sender.subscriber().map(|row| row.id);
             if let Some(login) = self.world.login(trunk.id, caller, self.ask.id) {
                 login.onto(&mut branch);

@@ -25,7 +25,7 @@ use crate::trace::Step;
 use strowger_billing::{Caller, Forwarder, Part};
 use strowger_link::siphash::{Key, siphash24};
 use strowger_link::{Branch, IdentityHeader};
-use strowger_model::{Cli, Digits, Egress, IdentityHeader as RowHeader, Ingress};
+use strowger_model::{Cli, Digits, Egress, IdentityHeader as RowHeader, Ingress, Trunk};
 
 /// The caller's identity towards one branch.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -156,8 +156,24 @@ impl<'a> Attempt<'a> {
         self.shown(sender, from_user, None, hidden)
     }
 
+    /// Towards a carrier, of a call of the sender's or of a forward; told where it `is_first`.
+    pub(super) fn shown_to(
+        &mut self,
+        sender: &Sender<'a>,
+        (trunk, egress, is_first): (&Trunk, &Egress, bool),
+        part: Option<&Part>,
+    ) -> Shown {
+        let Some(shown) = part.and_then(|part| self.shown_forwarding(part, egress)) else {
+            return self.shown_outside(sender, egress);
+        };
+        if is_first {
+            self.note(Step::ForwarderShown { trunk: trunk.id.0 });
+        }
+        shown
+    }
+
     /// Towards a carrier: the caller's number as the carrier wants it.
-    pub(super) fn shown_outside(&self, sender: &Sender<'a>, egress: &Egress) -> Shown {
+    fn shown_outside(&self, sender: &Sender<'a>, egress: &Egress) -> Shown {
         let own = match &egress.caller_number {
             Some(number) => number.as_str(),
             None => self.outside.get_or_init(|| self.number_outside(sender)).as_str(),
@@ -183,7 +199,7 @@ impl<'a> Attempt<'a> {
 
     /// The same of a call that a subscriber forwards, where it is to be shown in place of who called
     /// (spec CLI-07).
-    pub(super) fn shown_forwarding(&self, part: &Part, egress: &Egress) -> Option<Shown> {
+    fn shown_forwarding(&self, part: &Part, egress: &Egress) -> Option<Shown> {
         let Forwarder::Subscriber(id) = part.by else { return None };
         let set = &self.world.subscriber_settings(id).identity;
         if !set.forwarder || egress.caller_number.is_some() {
