@@ -47,8 +47,8 @@ pub use steering::{Refusal, Steering};
 /// packets from our sockets. `tell` hears one line when it is not what was wanted.
 ///
 /// # Errors
-/// One line for a person: `lookup` or `tc` is wanted and cannot be had; or `xdp`, and not `tc` in its
-/// place either.
+/// One line for a person: `lookup` or `tc` is wanted and cannot be had; or `xdp`, and not `tc` in
+/// its place either.
 pub fn choose(
     config: &Config,
     handed: Vec<OwnedFd>,
@@ -125,8 +125,8 @@ fn best(config: &Config, tell: &mut impl FnMut(&str)) -> Option<Steering> {
     }
 }
 
-/// The first trap. Who says `lookup`, `tc` or `xdp` knows what else runs here; `auto` leaves a host alone
-/// on which another such program runs.
+/// The first trap. Who says `lookup`, `tc` or `xdp` knows what else runs here; `auto` leaves a host
+/// alone on which another such program runs.
 fn may_begin(config: &Config, wanted: Backend) -> Result<(), Refusal> {
     let media = &config.media;
     let range = (media.port_min, media.port_max);

@@ -1,6 +1,6 @@
 //! What a program in the driver has to do by itself, between three hosts with real sockets: whom a
-//! frame is for, whether a checksum is whole, who the neighbour is; and what is done where it cannot
-//! run.
+//! frame is for, whether a checksum is whole, who the neighbour is; and what is done where it
+//! cannot run.
 
 #![cfg(test)]
 

@@ -10,8 +10,8 @@
 //! first media address of that family: it says itself what it can reach. The two sides of a call
 //! need not be of one family; the relay goes between them.
 //!
-//! Media addresses that belong to no listener are a pool: a leg's ports are at one of them when more
-//! ports are free there than at the leg's own address, of the same family.
+//! Media addresses that belong to no listener are a pool: a leg's ports are at one of them when
+//! more ports are free there than at the leg's own address, of the same family.
 
 mod association;
 mod away;

@@ -1,8 +1,8 @@
 //! A network between a phone and a server: forwards UDP both ways and loses, doubles, delays and
 //! reorders on its way, the same way again for the same seed and the same order of arrival.
 //!
-//! Each client address gets a socket of its own towards the target, as behind a NAT, which may be of
-//! any kind ([`Nat`]). It stops when it is dropped.
+//! Each client address gets a socket of its own towards the target, as behind a NAT, which may be
+//! of any kind ([`Nat`]). It stops when it is dropped.
 
 use std::collections::BinaryHeap;
 use std::collections::{BTreeMap, BTreeSet};

@@ -230,6 +230,10 @@ fn other_ends(name: &str, old: &Value) -> Value {
     }
 }
 
+fn precedence() -> Value {
+    json!({"absolute": 1, "called": ["44"], "callers": ["49"], "organizations": ["1"]})
+}
+
 /// A good value that is not `old`.
 fn other(document: &Value, schema: &Value, name: &str, old: &Value) -> Value {
     let schema = resolved(document, schema);
@@ -249,11 +253,7 @@ fn other(document: &Value, schema: &Value, name: &str, old: &Value) -> Value {
         "codecs" => return json!(["G729", "PCMA"]),
         "types" => return json!(["text/*"]),
         "partners" | "organizations" => return json!(["1"]),
-        "precedence" => {
-            return json!({
-                "absolute": 1, "called": ["44"], "callers": ["49"], "organizations": ["1"],
-            });
-        }
+        "precedence" => return precedence(),
         "trunks" => return json!(["3", "1"]),
         "causes" => return json!([{"status": 503, "to_status": 486, "to_q850": 17}]),
         "continue_on" | "stop_on" => return json!([404, 480]),

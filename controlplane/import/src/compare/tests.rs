@@ -133,7 +133,8 @@ fn prices_of_peak_hours_come_change_and_end_with_those_of_all_others() {
         .into_iter()
         .map(|(code, own)| (code, Standing { peak: Some(Price(20_000_000)), ..own }));
     let with_peaks: BTreeMap<Digits, Standing> = with_peaks.collect();
-    let file = "code;rate;peak;off peak\n41;;0.02;0.01\n43;;0.03;0.01\n44;0.01;;\n49;;0.01;0.005\n45;;2;1\n";
+    let file = "code;rate;peak;off peak\n41;;0.02;0.01\n43;;0.03;0.01\n44;0.01;;\n\
+                49;;0.01;0.005\n45;;2;1\n";
     let found = compare(&with_peaks, &deck(file), Mode::Partial, AT_US);
     let wanted = [
         ("41", Move::Unchanged),

@@ -12,8 +12,9 @@
 //! | trusted trunk | P-Asserted-Identity, Remote-Party-ID, From |
 //! | other trunk | From |
 //!
-//! Towards a trunk stands before all of them: its `caller_number`; then, of a call that a subscriber
-//! forwards who has the setting `identity.forwarder`, that subscriber's; and for a subscriber without
+//! Towards a trunk stands before all of them: its `caller_number`; then, of a call that a
+//! subscriber forwards who has the setting `identity.forwarder`, that subscriber's; and for a
+//! subscriber without
 //! `identity.number` the one that is set for all (`identity.number` of settings). What is left is
 //! edited by its `caller`. Whether it is shown, and whether an identity is asserted, is
 //! [`visible`]. An emergency call always shows its caller.
@@ -197,8 +198,8 @@ impl<'a> Attempt<'a> {
         shown
     }
 
-    /// The same of a call that a subscriber forwards, where it is to be shown in place of who called
-    /// (spec CLI-07).
+    /// The same of a call that a subscriber forwards, where it is to be shown in place of who
+    /// called (spec CLI-07).
     fn shown_forwarding(&self, part: &Part, egress: &Egress) -> Option<Shown> {
         let Forwarder::Subscriber(id) = part.by else { return None };
         let set = &self.world.subscriber_settings(id).identity;

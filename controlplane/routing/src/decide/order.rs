@@ -3,12 +3,12 @@
 //! What the spec's list says of trunks, from the most significant on: absolute precedence (4, 9),
 //! precedence for the called number (10), tier of the priority (12), not failed (13), not failed
 //! for this number (14), not the one that had a caller who tries again (spec FAIL-03), priority
-//! within the tier (18), no call that ended a moment ago (19), precedence for the caller (20) and its organization (21), agreed minutes
-//! (27 to 30), then what the route's order asks for (price, quality and price, last call, free
-//! lines (35), or nothing), the trunk's own preference (25; not where calls are shared), and a
-//! weight above 0.
-//! Equals are drawn by weight, or take turns where calls are shared. A pattern's own priority (2)
-//! and its match (3) have decided before; emergency numbers (1) go another way.
+//! within the tier (18), no call that ended a moment ago (19), precedence for the caller (20) and
+//! its organization (21), agreed minutes (27 to 30), then what the route's order asks for (price,
+//! quality and price, last call, free lines (35), or nothing), the trunk's own preference (25; not
+//! where calls are shared), and a weight above 0. Equals are drawn by weight, or take turns where
+//! calls are shared. A pattern's own priority (2) and its match (3) have decided before; emergency
+//! numbers (1) go another way.
 
 use super::Attempt;
 use super::agreed::Agreed;

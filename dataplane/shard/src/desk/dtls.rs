@@ -1,8 +1,8 @@
 //! Keys by DTLS on one media line (RFC 5763): what the party says of itself, what we say, and who
 //! begins.
 //!
-//! A party without rtcp-mux has two associations, one at each port (RFC 5764 section 4.2), each with
-//! keys of its own.
+//! A party without rtcp-mux has two associations, one at each port (RFC 5764 section 4.2), each
+//! with keys of its own.
 //!
 //! An association lives as long as the party's certificate and our role stay; a description that
 //! says the same again changes nothing (RFC 8842 section 4). Our credentials of ICE stay until the

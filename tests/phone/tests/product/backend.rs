@@ -1,5 +1,5 @@
-//! The same calls on every way that packets may go (`media.backend`): each policy with each security,
-//! a socket for each port being the oracle. Phones and product are hosts of their own.
+//! The same calls on every way that packets may go (`media.backend`): each policy with each
+//! security, a socket for each port being the oracle. Phones and product are hosts of their own.
 //!
 //! | way | what is its own |
 //! |---|---|

@@ -195,8 +195,8 @@ fn phones_behind_nats_of_every_kind_talk() {
     demo.stop();
 }
 
-/// Past us a phone behind a NAT is told of at the address that it is seen at, and its own port: that
-/// reaches it behind all NATs that keep ports, and behind a symmetric one only the relay does.
+/// Past us a phone behind a NAT is told of at the address that it is seen at, and its own port:
+/// that reaches it behind all NATs that keep ports, and behind a symmetric one only the relay does.
 #[test]
 fn past_us_a_symmetric_nat_is_deaf_and_the_relay_is_not() {
     let home = Home::new();

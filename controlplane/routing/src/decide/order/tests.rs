@@ -487,7 +487,8 @@ proptest! {
         let (set, standing) = (usual(), Standing::default());
         let way = way(RouteOrder::Price, &set, seed, &standing);
         let known = |bid: &Bid| {
-            let own = known_of(bid.target, (bid.preference, Agreed::default()), &way.view, way.order);
+            let preference = (bid.preference, Agreed::default());
+            let own = known_of(bid.target, preference, &way.view, way.order);
             Known { cost: bid.cost, ..own }
         };
         let all: Vec<Known> = bids.iter().map(known).collect();
