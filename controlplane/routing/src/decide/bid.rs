@@ -32,6 +32,7 @@ impl<'a> Attempt<'a> {
             Who::Trunk(row, _) => row.egress.is_some() && !sender.settings.call.send_back,
         };
         how.order == RouteOrder::Price
+            && how.set.rest_ms == 0
             && !self.facts.explain
             && self.facts.again.is_none()
             && hops.place.part.is_none()
