@@ -196,7 +196,7 @@ impl<R: Clone> Object<R> {
         let known = |name: &str| self.fields.iter().find(|field| plain(field.name) == name);
         for name in given.keys() {
             let detail = match known(name).map(|field| field.mode) {
-                None => "is not a member of this body",
+                None => NO_MEMBER,
                 Some(Mode::Shown) => "is only shown and cannot be set",
                 Some(_) => continue,
             };
@@ -232,16 +232,21 @@ impl<R: Clone> Object<R> {
     /// # Errors
     /// [`Wrong`] names the member, also one that is never changed.
     pub(crate) fn patch(&self, patch: &Map<String, Value>, old: &R) -> Result<R, Wrong> {
-        for name in patch.keys() {
+        for (name, value) in patch {
             let field = self.fields.iter().find(|field| plain(field.name) == name);
-            match field.map(|field| field.mode) {
-                Some(mode) if mode.stands_in(Use::Patch) => {}
-                Some(Mode::Shown) => {
-                    return Err(Wrong::new("is only shown and cannot be set").at(name));
+            let checked = match field {
+                Some(field) if field.mode.stands_in(Use::Patch) => {
+                    let mut all = Components::default();
+                    let shape = (field.schema)(&mut all, Use::Patch);
+                    check_members(value, &shape, &all)
                 }
-                Some(_) => return Err(Wrong::new("cannot be changed").at(name)),
-                None => return Err(Wrong::new("is not a member of this body").at(name)),
-            }
+                Some(field) if matches!(field.mode, Mode::Shown) => {
+                    Err(Wrong::new("is only shown and cannot be set"))
+                }
+                Some(_) => Err(Wrong::new("cannot be changed")),
+                None => Err(Wrong::new(NO_MEMBER)),
+            };
+            checked.map_err(|wrong| wrong.at(name))?;
         }
         let mut after = Value::Object(self.document(old));
         patch_known(&mut after, &Value::Object(patch.clone()));
@@ -344,6 +349,22 @@ pub(crate) fn nullable(shape: Value) -> Value {
         true => shape,
         false => json!({"anyOf": [shape, nothing]}),
     }
+}
+
+/// What is said of a member that nothing has.
+const NO_MEMBER: &str = "is not a member of this body";
+
+/// Whether objects in a patch have none but members of the schema; also where they meet nothing, so
+/// that nothing would be taken away.
+fn check_members(patch: &Value, shape: &Value, all: &Components) -> Result<(), Wrong> {
+    let (Value::Object(members), Some(known)) = (patch, all.properties(shape)) else {
+        return Ok(());
+    };
+    for (name, value) in members {
+        let shape = known.get(name).ok_or_else(|| Wrong::new(NO_MEMBER).at(name))?;
+        check_members(value, shape, all).map_err(|wrong| wrong.at(name))?;
+    }
+    Ok(())
 }
 
 /// Applies a merge patch to a document that has every member it may have. To take away what is no

@@ -63,6 +63,19 @@ impl Components {
         self.0.contains_key(name)
     }
 
+    /// The members that a schema of an object names, by reference or as one of several, too.
+    pub(crate) fn properties<'a>(&'a self, shape: &'a Value) -> Option<&'a Map<String, Value>> {
+        if let Some(name) = shape.get("$ref").and_then(Value::as_str) {
+            let name = name.strip_prefix("#/components/schemas/")?;
+            // No structure of ours contains itself.
+            return self.properties(self.0.get(name)?);
+        }
+        if let Some(kinds) = shape.get("anyOf").and_then(Value::as_array) {
+            return kinds.iter().find_map(|kind| self.properties(kind));
+        }
+        shape.get("properties")?.as_object()
+    }
+
     /// Puts a schema under a name.
     pub(crate) fn put(&mut self, name: &str, shape: Value) {
         self.0.insert(name.to_owned(), shape);

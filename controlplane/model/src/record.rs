@@ -149,7 +149,7 @@ pub struct CdrOutcome {
 }
 
 /// What was received from and sent to one leg.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct CdrMedia {
     /// Packets received from the leg (source: `Rtprec`).
     pub received: u64,

@@ -134,5 +134,5 @@ fn parameters_of_the_document_are_taken() {
             checked += 1;
         }
     }
-    assert_eq!(checked, 235);
+    assert_eq!(checked, 239);
 }

@@ -265,9 +265,8 @@ fn picked() -> [Cdr; 5] {
         cdr.times.talk_ms = TALK_MS_MIN;
         cdr.outcome.reason = 0;
         cdr.unpriced = false;
-        for media in [&mut cdr.caller_media, &mut cdr.called_media].into_iter().flatten() {
-            media.received = 500;
-        }
+        let media = CdrMedia { received: 500, ..CdrMedia::default() };
+        (cdr.caller_media, cdr.called_media) = (Some(media.clone()), Some(media));
         let owed = cdr.customer.map(|charge| Charge { kind: ChargeKind::Supplier, ..charge });
         cdr.supplier = owed;
         cdr
